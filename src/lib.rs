@@ -1,0 +1,16 @@
+//! Adjourn runs Kubernetes pods as durable, deferrable tasks.
+
+pub mod clock;
+pub mod config;
+pub mod engine;
+pub mod local_cluster;
+pub mod operator;
+pub mod pod;
+pub mod service;
+pub mod store;
+pub mod task;
+pub mod telemetry;
+pub mod trigger;
+
+#[doc(hidden)]
+pub mod cli;

@@ -1,0 +1,3 @@
+//! The `adjourn` program: parse, run, map to an exit code.
+
+fn main() {}

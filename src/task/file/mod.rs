@@ -1,0 +1,1 @@
+//! The task file: what a user may write, parsed once and strictly.

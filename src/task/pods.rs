@@ -1,0 +1,102 @@
+//! Which pod belongs to which attempt, and what is to become of it.
+
+use serde::{Deserialize, Serialize};
+
+/// A pod that exists or existed: the uid tells it from another of the same name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PodIdentity {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its uid, sent as a precondition with every delete.
+    pub uid: String,
+}
+
+/// What an attempt is about to create, stored before the create call.
+///
+/// After a crash the same name is tried again; a 409 is our own pod only if it carries `nonce`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PodIntent {
+    /// The connection whose cluster gets the pod. Only its name: never a credential.
+    pub connection: String,
+    /// The pod's namespace.
+    pub namespace: String,
+    /// The pod's final name, suffix included.
+    pub name: String,
+    /// Random text that the pod carries as an annotation.
+    pub nonce: String,
+    /// SHA-256 of the body that was to be sent, in hex.
+    pub body_hash: String,
+}
+
+/// A pod on record for an attempt: intended, and created once the uid is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PodRecord {
+    /// The attempt that the pod serves, counted from 1.
+    pub try_number: u32,
+    /// What was intended.
+    pub intent: PodIntent,
+    /// The uid, once the API server has answered the create call.
+    pub uid: Option<String>,
+}
+
+impl PodRecord {
+    /// The pod's identity, once it has been created.
+    #[must_use]
+    pub fn identity(&self) -> Option<PodIdentity> {
+        self.uid.clone().map(|uid| PodIdentity {
+            namespace: self.intent.namespace.clone(),
+            name: self.intent.name.clone(),
+            uid,
+        })
+    }
+}
+
+/// What is to be done with a pod that its task no longer needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DisposalAction {
+    /// Delete it.
+    Delete,
+    /// Stop it and keep the object: its `activeDeadlineSeconds` is brought forward.
+    Stop,
+}
+
+impl DisposalAction {
+    /// The word that is stored and shown.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Delete => "delete",
+            Self::Stop => "stop",
+        }
+    }
+
+    /// The action that `word` names.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "delete" => Some(Self::Delete),
+            "stop" => Some(Self::Stop),
+            _ => None,
+        }
+    }
+}
+
+/// A durable wish about a pod, carried out by the janitor until it holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disposal {
+    /// The connection whose cluster holds the pod.
+    pub connection: String,
+    /// The pod. Without a uid (created, but the answer was lost) the nonce decides.
+    pub namespace: String,
+    /// The pod's name.
+    pub name: String,
+    /// The pod's uid, if it is known.
+    pub uid: Option<String>,
+    /// The nonce of the intent, to recognise a pod whose uid is not known.
+    pub nonce: String,
+    /// What to do.
+    pub action: DisposalAction,
+}
