@@ -10,8 +10,7 @@ use super::transition::{Change, transition};
 use crate::clock::Timestamp;
 use crate::task::deferral::TriggerSpec;
 use crate::task::id::{Fence, TaskId};
-use crate::task::outcome::FailureKind;
-use crate::task::pods::Disposal;
+use crate::task::outcome::{Ending, FailureKind};
 use crate::task::state::{TaskEvent, TaskState};
 
 /// How a step of a task came out.
@@ -53,18 +52,8 @@ pub enum StepCommit {
     },
 }
 
-/// What an attempt leaves behind.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Ending {
-    /// Why it ended as it did, in words.
-    pub reason: String,
-    /// The exit code that decided, if one did.
-    pub exit_code: Option<i32>,
-    /// The task's result, under the key that it is stored with.
-    pub xcom: Option<(String, serde_json::Value)>,
-    /// What is to become of its pods.
-    pub disposals: Vec<Disposal>,
-}
+/// The key under which a task's result is stored, as the reference names it.
+const RESULT_KEY: &str = "return_value";
 
 /// What a heartbeat learns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,14 +201,14 @@ async fn write_step(
         change.reason = Some(&ending.reason);
         change.exit_code = ending.exit_code;
         insert_disposals(connection, row.id, &ending.disposals, now).await?;
-        if let Some((key, value)) = &ending.xcom {
+        if let Some(result) = &ending.result {
             sqlx::query(
                 "INSERT INTO xcom (task, key, value) VALUES (?, ?, ?)
                  ON CONFLICT (task, key) DO UPDATE SET value = excluded.value",
             )
             .bind(row.id.0)
-            .bind(key)
-            .bind(value.to_string())
+            .bind(RESULT_KEY)
+            .bind(result.to_string())
             .execute(&mut *connection)
             .await?;
         }

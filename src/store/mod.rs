@@ -24,7 +24,7 @@ mod triggers;
 mod writer;
 
 pub use claim::{Claimed, Lapsed, Scope};
-pub use commit::{Ending, Renewal, StepCommit};
+pub use commit::{Renewal, StepCommit};
 pub use disposals::DueDisposal;
 pub use engines::{EngineKind, EngineRow};
 pub use error::StoreError;
