@@ -7,6 +7,7 @@
 
 mod backoff;
 mod connect;
+mod connections;
 mod error;
 mod pool;
 mod request;
@@ -14,6 +15,9 @@ mod settings;
 
 pub use backoff::Backoff;
 pub use connect::{ClusterClient, ConnectError};
+pub use connections::{ConnectionError, Connections, DEFAULT_CONNECTION};
 pub use error::{ApiError, Cause, Refusal};
 pub use pool::Clients;
-pub use settings::{ConnectionOverrides, ConnectionSettings};
+pub use settings::ConnectionSettings;
+
+pub use crate::task::pods::ConnectionOverrides;

@@ -7,6 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::task::pods::ConnectionOverrides;
+
 /// One `[connections.NAME]` section: where a cluster is and how to speak to it.
 ///
 /// `in_cluster`, `kube_config_path` and `kube_config` exclude each other. Without any of them
@@ -90,18 +92,6 @@ impl fmt::Debug for ConnectionSettings {
             .field("request_timeout_seconds", &self.request_timeout_seconds)
             .finish()
     }
-}
-
-/// What a single task says about its connection: the operator's parameters of these names.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ConnectionOverrides {
-    /// Use the service account of the pod that this process runs in.
-    pub in_cluster: Option<bool>,
-    /// Which context of the kubeconfig.
-    pub cluster_context: Option<String>,
-    /// A kubeconfig file.
-    pub config_file: Option<PathBuf>,
 }
 
 #[cfg(test)]
