@@ -16,4 +16,5 @@ pub use backoff::Backoff;
 pub use connect::{ClusterClient, ConnectError};
 pub use error::{ApiError, Cause, Refusal};
 pub use pool::Clients;
+pub(crate) use request::ApiRequest;
 pub use settings::{ConnectionOverrides, ConnectionSettings};
