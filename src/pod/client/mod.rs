@@ -18,6 +18,7 @@ pub use connect::{ClusterClient, ConnectError};
 pub use connections::{ConnectionError, Connections, DEFAULT_CONNECTION};
 pub use error::{ApiError, Cause, Refusal};
 pub use pool::Clients;
+pub(crate) use request::ApiRequest;
 pub use settings::ConnectionSettings;
 
 pub use crate::task::pods::ConnectionOverrides;

@@ -34,6 +34,22 @@ pub(crate) struct ApiRequest {
 }
 
 impl ApiRequest {
+    /// A path and query from parts that may hold anything.
+    pub(crate) fn path(segments: &[&str], query: &[(&str, &str)]) -> String {
+        let mut path = String::new();
+        for segment in segments {
+            path.push('/');
+            encode(segment, &mut path);
+        }
+        for (index, (key, value)) in query.iter().enumerate() {
+            path.push(if index == 0 { '?' } else { '&' });
+            path.push_str(key);
+            path.push('=');
+            encode(value, &mut path);
+        }
+        path
+    }
+
     pub(crate) fn get(path: String, words: impl Into<String>) -> Self {
         Self::with_body(Method::GET, path, None, Vec::new(), words)
     }
@@ -203,6 +219,17 @@ impl ClusterClient {
                 after,
             })
         })
+    }
+}
+
+/// Percent-encodes everything but what is safe anywhere in a URL.
+fn encode(text: &str, into: &mut String) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            into.push(char::from(byte));
+        } else {
+            into.push_str(&format!("%{byte:02X}"));
+        }
     }
 }
 
