@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use rand::RngExt;
 
 use super::journal::StoreJournal;
-use super::service_loop::Shared;
+use super::running::Shared;
 use crate::clock::Timestamp;
 use crate::operator::{Failure, Operator, Step, TaskContext};
 use crate::store::{StepCommit, StoreError, StoredTrigger, TaskRow};
