@@ -7,14 +7,17 @@
 
 mod backoff;
 mod connect;
+mod connect_error;
 mod error;
 mod pool;
 mod request;
 mod settings;
+mod source;
 
 pub use backoff::Backoff;
-pub use connect::{ClusterClient, ConnectError};
+pub use connect::ClusterClient;
+pub use connect_error::ConnectError;
 pub use error::{ApiError, Cause, Refusal};
 pub use pool::Clients;
-pub(crate) use request::ApiRequest;
+pub(crate) use request::{ApiRequest, not_answered};
 pub use settings::{ConnectionOverrides, ConnectionSettings};
