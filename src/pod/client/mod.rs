@@ -8,10 +8,12 @@
 mod backoff;
 mod connect;
 mod connections;
+mod connect_error;
 mod error;
 mod pool;
 mod request;
 mod settings;
+mod source;
 
 pub use backoff::Backoff;
 pub use connect::{ClusterClient, ConnectError};
@@ -22,3 +24,9 @@ pub(crate) use request::ApiRequest;
 pub use settings::ConnectionSettings;
 
 pub use crate::task::pods::ConnectionOverrides;
+pub use connect::ClusterClient;
+pub use connect_error::ConnectError;
+pub use error::{ApiError, Cause, Refusal};
+pub use pool::Clients;
+pub(crate) use request::{ApiRequest, not_answered};
+pub use settings::{ConnectionOverrides, ConnectionSettings};

@@ -11,7 +11,7 @@ use kube::client::Body;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::connect::login_problem;
+use super::source::login_problem;
 use super::{ApiError, Backoff, ClusterClient, ConnectError, Refusal};
 
 /// How often a request is tried before its error is handed on.
@@ -242,7 +242,7 @@ async fn collect(body: Body, request: &ApiRequest) -> Result<Bytes, ApiError> {
 }
 
 /// Tells a failed login from a failed connection.
-pub(super) fn not_answered(request: &ApiRequest, error: kube::Error) -> ApiError {
+pub(crate) fn not_answered(request: &ApiRequest, error: kube::Error) -> ApiError {
     if matches!(error, kube::Error::Auth(_)) {
         return ApiError::Credentials {
             request: request.words.clone(),
