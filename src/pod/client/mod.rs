@@ -7,8 +7,8 @@
 
 mod backoff;
 mod connect;
-mod connections;
 mod connect_error;
+mod connections;
 mod error;
 mod pool;
 mod request;
@@ -16,17 +16,12 @@ mod settings;
 mod source;
 
 pub use backoff::Backoff;
-pub use connect::{ClusterClient, ConnectError};
+pub use connect::ClusterClient;
+pub use connect_error::ConnectError;
 pub use connections::{ConnectionError, Connections, DEFAULT_CONNECTION};
 pub use error::{ApiError, Cause, Refusal};
 pub use pool::Clients;
-pub(crate) use request::ApiRequest;
+pub(crate) use request::{ApiRequest, not_answered};
 pub use settings::ConnectionSettings;
 
 pub use crate::task::pods::ConnectionOverrides;
-pub use connect::ClusterClient;
-pub use connect_error::ConnectError;
-pub use error::{ApiError, Cause, Refusal};
-pub use pool::Clients;
-pub(crate) use request::{ApiRequest, not_answered};
-pub use settings::{ConnectionOverrides, ConnectionSettings};
