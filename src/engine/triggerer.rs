@@ -30,10 +30,7 @@ struct Waiters {
     set: JoinSet<(TaskId, Fence)>,
 }
 
-pub(super) async fn run(
-    shared: Arc<Shared>,
-    mut deferred: mpsc::UnboundedReceiver<StoredTrigger>,
-) {
+pub(super) async fn run(shared: Arc<Shared>, mut deferred: mpsc::UnboundedReceiver<StoredTrigger>) {
     let mut waiters = Waiters {
         running: HashMap::new(),
         set: JoinSet::new(),

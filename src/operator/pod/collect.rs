@@ -2,9 +2,9 @@
 
 use chrono::TimeDelta;
 
+use super::PodOperator;
 use super::launch::{full, unwell};
 use super::reentry::OwnPod;
-use super::PodOperator;
 use crate::clock::Timestamp;
 use crate::operator::{Failure, TaskContext};
 use crate::pod::client::ApiError;
@@ -78,10 +78,7 @@ impl PodOperator {
 }
 
 /// The containers whose logs the task wants, init containers first, in the pod's order.
-fn wanted<'a>(
-    file: &TaskFile,
-    observation: &'a PodObservation,
-) -> Vec<&'a ContainerObservation> {
+fn wanted<'a>(file: &TaskFile, observation: &'a PodObservation) -> Vec<&'a ContainerObservation> {
     let parameters = &file.pod;
     let base = ContainerSelection::One(parameters.base_container_name.clone());
     let none = ContainerSelection::All(false);
@@ -93,7 +90,10 @@ fn wanted<'a>(
     let inits = parameters.init_container_logs.as_ref().unwrap_or(&none);
     for name in named(apps).chain(named(inits)) {
         if !observation.containers.is_empty() && observation.container(name).is_none() {
-            tracing::warn!(container = name, "the pod has no container of that name: no logs");
+            tracing::warn!(
+                container = name,
+                "the pod has no container of that name: no logs"
+            );
         }
     }
     let selected = |container: &&ContainerObservation| {
@@ -250,7 +250,12 @@ async fn mark_lost(
     };
     context
         .journal
-        .append_log(&own.identity.uid, &source.container.name, vec![line], cursor)
+        .append_log(
+            &own.identity.uid,
+            &source.container.name,
+            vec![line],
+            cursor,
+        )
         .await?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The verdict on an attempt whose pod has ended.
 
-use super::reentry::{OwnPod, disposal};
 use super::PodOperator;
+use super::reentry::{OwnPod, disposal};
 use crate::operator::{Failure, Step, TaskContext};
 use crate::pod::observe::{BaseState, PodObservation, PodVerdict, base_state, judge};
 use crate::task::file::{OnFinishAction, TaskFile};

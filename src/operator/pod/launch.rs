@@ -138,9 +138,8 @@ impl PodOperator {
             template_env: &self.settings.template_env,
             installation: Some((&context.installation, client.in_cluster())),
         };
-        plan(file, &options, &mut rand::rng()).map_err(|error| {
-            Failure::attempt(FailureKind::CouldNotStart, false, error.to_string())
-        })
+        plan(file, &options, &mut rand::rng())
+            .map_err(|error| Failure::attempt(FailureKind::CouldNotStart, false, error.to_string()))
     }
 
     /// Sends the create call of an intent that is on record.

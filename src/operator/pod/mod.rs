@@ -104,7 +104,8 @@ impl Operator for PodOperator {
             template_env: &self.settings.template_env,
             installation: None,
         };
-        let planned = plan(&file, &options, &mut rand::rng()).map_err(|error| refused(error.to_string()))?;
+        let planned =
+            plan(&file, &options, &mut rand::rng()).map_err(|error| refused(error.to_string()))?;
         let violations = planned.violations();
         if violations.is_empty() {
             Ok(())

@@ -104,14 +104,12 @@ impl PodOperator {
             EventStatus::Success
             | EventStatus::Failed
             | EventStatus::Error
-            | EventStatus::Running => {
-                match judge(observation, &file.pod.base_container_name) {
-                    PodVerdict::Pending(_) => FailureKind::CouldNotStart,
-                    PodVerdict::Running | PodVerdict::Succeeded | PodVerdict::Failed(_) => {
-                        FailureKind::Failed
-                    }
+            | EventStatus::Running => match judge(observation, &file.pod.base_container_name) {
+                PodVerdict::Pending(_) => FailureKind::CouldNotStart,
+                PodVerdict::Running | PodVerdict::Succeeded | PodVerdict::Failed(_) => {
+                    FailureKind::Failed
                 }
-            }
+            },
         };
         let ending = Ending {
             reason: event.reason.clone(),
@@ -235,7 +233,10 @@ fn defer(
             .pod
             .logging_interval
             .map(|interval| interval.as_secs_f64()),
-        next_log_at: file.pod.logging_interval.map(|interval| later(now, interval)),
+        next_log_at: file
+            .pod
+            .logging_interval
+            .map(|interval| later(now, interval)),
         schedule_by: later(now, file.pod.schedule_timeout()),
         schedule_timeout_seconds: file.pod.schedule_timeout().as_secs_f64(),
         startup_timeout_seconds: file.pod.startup_timeout_seconds.as_secs_f64(),

@@ -89,7 +89,12 @@ impl PodTrigger {
     async fn subscribe(&self) -> Subscription {
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
         loop {
-            match self.triggers.connections.client(&self.kwargs.connection).await {
+            match self
+                .triggers
+                .connections
+                .client(&self.kwargs.connection)
+                .await
+            {
                 Ok(client) => return self.triggers.hub.subscribe(&client, &self.kwargs.pod),
                 Err(error) => {
                     tracing::warn!(%error, "a pod cannot be watched yet");

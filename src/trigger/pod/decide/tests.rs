@@ -162,7 +162,11 @@ fn an_image_that_can_never_be_pulled_is_told_at_once() {
     let hopeless = pod("Pending", Some("n"), Some(waiting));
     let event = decide(&kwargs(None), FirstSeen::default(), &hopeless, at(1001)).unwrap();
     assert_eq!(event.status, EventStatus::Failed);
-    assert!(event.reason.contains("InvalidImageName"), "{}", event.reason);
+    assert!(
+        event.reason.contains("InvalidImageName"),
+        "{}",
+        event.reason
+    );
 }
 
 #[test]
@@ -185,7 +189,9 @@ fn a_pod_that_is_gone_is_an_event_like_any_other() {
 fn a_silent_node_gets_a_while_to_come_back() {
     let mut silent = running();
     silent.node_silent = true;
-    let seen = FirstSeen::default().and(&silent, at(1010)).and(&silent, at(1100));
+    let seen = FirstSeen::default()
+        .and(&silent, at(1010))
+        .and(&silent, at(1100));
     let kwargs = kwargs(None);
     assert_eq!(next_moment(&kwargs, seen, &silent), Some(at(1310)));
     assert_eq!(status(&kwargs, seen, &silent, 1309), None);
