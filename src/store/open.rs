@@ -306,14 +306,16 @@ async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), S
     MIGRATIONS
         .run(connection)
         .await
-        .map_err(|error| match error {
-            MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => {
-                StoreError::from_sql(path, source)
+        .map_err(|error| {
+            let detail = error.to_string();
+            if let MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) = error
+            {
+                return StoreError::from_sql(path, source);
             }
-            other => StoreError::Damaged {
+            StoreError::Damaged {
                 path: path.to_owned(),
-                detail: other.to_string(),
-            },
+                detail,
+            }
         })
 }
 
