@@ -276,5 +276,9 @@ async fn reclaim_one(
 
 /// The task moved on meanwhile: nothing to do, and nothing wrong.
 pub(super) fn ignore_illegal(error: JobError) -> Result<(), JobError> {
-    if error.is_illegal() { Ok(()) } else { Err(error) }
+    if error.is_illegal() {
+        Ok(())
+    } else {
+        Err(error)
+    }
 }
