@@ -5,6 +5,9 @@ use std::process::ExitCode;
 
 /// Runs one of the local cluster's own processes if `args` asks for one.
 #[must_use]
-pub fn entry(_args: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
-    None
+pub fn entry(args: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
+    let mut args = args.into_iter().skip(1);
+    let name = args.next()?;
+    let rest: Vec<_> = args.collect();
+    super::node::entry(name.to_str()?, &rest)
 }

@@ -1,0 +1,1 @@
+//! Running another command inside a container that runs.
