@@ -268,7 +268,8 @@ impl ContainerDir {
     /// When the directory or the file cannot be written.
     pub fn create(&self, plan: &ContainerPlan) -> io::Result<()> {
         fs::create_dir_all(self.root())?;
-        store(&self.plan_file(), plan)
+        // Whoever loses a plan to a power failure has lost the container too.
+        fs::write(self.plan_file(), serde_json::to_vec(plan)?)
     }
 
     /// The stored plan.
@@ -284,7 +285,7 @@ impl ContainerDir {
     /// # Errors
     /// When the file cannot be written.
     pub fn store_start(&self, record: &StartRecord) -> io::Result<()> {
-        store(&self.start_file(), record)
+        store(&self.start_file(), record, false)
     }
 
     /// Whether and where the command runs or ran.
@@ -300,7 +301,7 @@ impl ContainerDir {
     /// # Errors
     /// When the file cannot be written.
     pub fn store_exit(&self, record: &ExitRecord) -> io::Result<()> {
-        store(&self.exit_file(), record)
+        store(&self.exit_file(), record, true)
     }
 
     /// How the container ended; none while it lives, or when its shim was lost.
@@ -329,16 +330,18 @@ impl ContainerDir {
     }
 }
 
-/// Written beside, synced, then renamed: a reader sees the whole file or none.
-fn store(path: &Path, value: &impl Serialize) -> io::Result<()> {
+/// Written beside, then renamed: a reader sees the whole file or none.
+fn store(path: &Path, value: &impl Serialize, durable: bool) -> io::Result<()> {
     let beside = path.with_extension("tmp");
     let mut file = File::create(&beside)?;
     file.write_all(&serde_json::to_vec(value)?)?;
-    file.sync_all()?;
+    if durable {
+        file.sync_all()?;
+    }
     fs::rename(&beside, path)?;
     match path.parent() {
-        Some(parent) => File::open(parent)?.sync_all(),
-        None => Ok(()),
+        Some(parent) if durable => File::open(parent)?.sync_all(),
+        Some(_) | None => Ok(()),
     }
 }
 
