@@ -18,7 +18,7 @@
 mod config;
 mod entry;
 mod kubelet;
-mod log_format;
+mod logs;
 mod probe;
 mod quantity;
 mod runtime;
@@ -28,4 +28,5 @@ mod shim;
 
 pub use config::{IsolationChoice, NodeConfig};
 pub use entry::entry;
+pub use logs::{LogOptions, LogRefusal, LogStream};
 pub use service::Node;

@@ -18,8 +18,9 @@ use super::kubelet::shared::Shared;
 use super::kubelet::status::{NodeFacts, seconds};
 use super::kubelet::values::capacity;
 use super::kubelet::worker::{Message, Worker, key_of};
+use super::logs::{LogOptions, LogRefusal, LogStream};
 use super::shim::plan::{ContainerDir, Isolation};
-use super::{probe, runtime, scheduler};
+use super::{logs, probe, runtime, scheduler};
 use crate::local_cluster::objects::{
     EventKind, Object, ObjectError, ObjectKey, Objects, Preconditions, Resource,
 };
@@ -96,8 +97,18 @@ impl Node {
         end_all(&runs).await
     }
 
-    pub(super) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
+    /// The log of `container` of `pod`, whose object is as the caller has just read it. What the
+    /// options may say together is not checked here.
+    ///
+    /// # Errors
+    /// What the API answers instead of a log.
+    pub fn logs(
+        &self,
+        pod: &Value,
+        container: &str,
+        options: &LogOptions,
+    ) -> Result<LogStream, LogRefusal> {
+        logs::open(&self.shared, pod, container, options)
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use serde_json::Value;
 
-use crate::local_cluster::node::log_format::Record;
+use crate::local_cluster::node::logs::Record;
 use crate::local_cluster::node::shim::plan::ContainerDir;
 
 /// The most that is taken from the file, in bytes.

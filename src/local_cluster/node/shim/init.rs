@@ -1,7 +1,6 @@
 //! The first process of a container: walks in, then becomes the command.
 
 use std::convert::Infallible;
-use std::ffi::CString;
 use std::fs;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -110,9 +109,4 @@ fn start_in(working_dir: &Path) -> io::Result<()> {
         let shown = working_dir.display();
         io::Error::new(error.kind(), format!("working directory {shown}: {error}"))
     })
-}
-
-/// Whether `text` can be handed to a new process at all.
-pub fn fit_for_a_process(text: &str) -> bool {
-    CString::new(text).is_ok()
 }
