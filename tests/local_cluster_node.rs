@@ -5,10 +5,11 @@ mod node_bench;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use adjourn::local_cluster::node::{LogOptions, Node};
+use adjourn::local_cluster::node::{ExecEnd, ExecRequest, LogOptions, Node};
 use adjourn::local_cluster::objects::EventKind;
 use node_bench::{Bench, brief, log, never};
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[tokio::test]
 async fn a_pod_runs_to_success_in_the_recorded_order() {
@@ -426,4 +427,71 @@ fn commands_with(text: &str) -> Vec<String> {
         .map(|line| line.replace('\0', " "))
         .filter(|line| line.contains(text))
         .collect()
+}
+
+/// Runs a command in container `base` with `input`; gives its end and its output.
+async fn run_in(bench: &Bench, name: &str, command: &[&str], input: &str) -> (ExecEnd, String) {
+    let request = ExecRequest {
+        command: command.iter().map(|word| (*word).to_owned()).collect(),
+        stdin: true,
+        stdout: true,
+        stderr: true,
+    };
+    let mut session = bench.node.exec(&bench.get(name), "base", &request).unwrap();
+    let mut stdin = session.stdin.take().unwrap();
+    // A command that could not be started does not read.
+    let _ = stdin.write_all(input.as_bytes()).await;
+    drop(stdin);
+    let mut output = String::new();
+    session
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut output)
+        .await
+        .unwrap();
+    (session.wait().await.unwrap(), output)
+}
+
+#[tokio::test]
+async fn commands_run_inside_a_container_and_can_end_it() {
+    let bench = Bench::start().await;
+    let mut events = bench.watch();
+    let mut spec = never(&[
+        "sh",
+        "-c",
+        "trap 'exit 0' INT; echo 5 > /tmp/own; while true; do sleep 0.05; done",
+    ]);
+    spec["containers"][0]["env"] = json!([{"name": "WHO", "value": "base"}]);
+    bench.create("inner", spec);
+    events.until_phase("inner", "Running").await;
+    let (end, text) = run_in(
+        &bench,
+        "inner",
+        &["sh", "-c", "cat - /tmp/own; echo $WHO; hostname; exit 7"],
+        "in\n",
+    )
+    .await;
+    assert_eq!(end, ExecEnd::Exited(7));
+    assert_eq!(text, "in\n5\nbase\ninner\n");
+    let (end, _) = run_in(&bench, "inner", &["/no/such"], "").await;
+    assert_eq!(
+        end,
+        ExecEnd::NotStarted("exec: \"/no/such\": no such file or directory".to_owned())
+    );
+    let (end, _) = run_in(&bench, "inner", &["sh", "-c", "kill -9 $$"], "").await;
+    assert_eq!(end, ExecEnd::Exited(137));
+    let (end, _) = run_in(&bench, "inner", &["kill", "-2", "1"], "").await;
+    assert_eq!(end, ExecEnd::Exited(0));
+    let pod = events
+        .until_phase("inner", "Succeeded")
+        .await
+        .pop()
+        .unwrap();
+    let refused = bench
+        .node
+        .exec(&pod, "base", &ExecRequest::default())
+        .unwrap_err();
+    assert_eq!(refused.to_string(), "container not found (\"base\")");
+    bench.stop().await;
 }

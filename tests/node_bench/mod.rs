@@ -1,4 +1,9 @@
 //! A node over an object store of its own, and eyes for what it writes there.
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    reason = "part of tests, each of which uses some of it"
+)]
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -40,7 +45,6 @@ impl Bench {
         }
     }
 
-    #[allow(dead_code)]
     pub fn plain(config: &mut NodeConfig) {
         config.isolation = IsolationChoice::Plain;
     }
@@ -83,7 +87,6 @@ impl Bench {
     }
 
     /// Marks a pod as deleted, as the API server does for one that runs.
-    #[allow(dead_code)]
     pub fn delete(&self, name: &str, grace: u64) {
         let changed = self
             .objects
@@ -119,7 +122,6 @@ impl Bench {
     }
 
     /// Reasons and texts of the events about a pod, oldest first.
-    #[allow(dead_code)]
     pub fn said(&self, name: &str) -> Vec<(String, String)> {
         let (events, _) = self.objects.list(Resource::Event, Some("test"));
         let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -202,7 +204,6 @@ pub fn brief(pod: &Value) -> String {
 }
 
 /// A whole log as text, or the refusal.
-#[allow(dead_code)]
 pub async fn log(bench: &Bench, name: &str, options: LogOptions) -> Result<String, LogRefusal> {
     use futures::TryStreamExt;
     let stream = bench.node.logs(&bench.get(name), "base", &options)?;

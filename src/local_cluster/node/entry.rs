@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::shim::identity::Powers;
-use super::shim::{INIT, SHIM, init, supervise};
+use super::shim::{EXEC, INIT, SHIM, exec, init, supervise};
 
 /// The exit code for arguments that nobody but a person can have given.
 const MISUSED: u8 = 2;
@@ -21,7 +21,10 @@ pub fn entry(name: &str, arguments: &[OsString]) -> Option<ExitCode> {
             Some(powers) => init::run(Path::new(dir), powers),
             None => misused(name),
         },
-        (SHIM | INIT, _) => misused(name),
+        (EXEC, [dir, report, command @ ..]) => {
+            exec::run(Path::new(dir), Path::new(report), command)
+        }
+        (SHIM | INIT | EXEC, _) => misused(name),
         _ => return None,
     };
     Some(ran)

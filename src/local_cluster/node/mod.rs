@@ -17,6 +17,7 @@
 
 mod config;
 mod entry;
+mod exec;
 mod kubelet;
 mod logs;
 mod probe;
@@ -28,5 +29,7 @@ mod shim;
 
 pub use config::{IsolationChoice, NodeConfig};
 pub use entry::entry;
+pub use exec::{ExecRefusal, ExecRequest, ExecSession};
 pub use logs::{LogOptions, LogRefusal, LogStream};
 pub use service::Node;
+pub use shim::exec::ExecEnd;

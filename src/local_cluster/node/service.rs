@@ -13,6 +13,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
 use super::config::NodeConfig;
+use super::exec::{ExecRefusal, ExecRequest, ExecSession};
 use super::kubelet::place::PodPlace;
 use super::kubelet::shared::Shared;
 use super::kubelet::status::{NodeFacts, seconds};
@@ -20,7 +21,7 @@ use super::kubelet::values::capacity;
 use super::kubelet::worker::{Message, Worker, key_of};
 use super::logs::{LogOptions, LogRefusal, LogStream};
 use super::shim::plan::{ContainerDir, Isolation};
-use super::{logs, probe, runtime, scheduler};
+use super::{exec, logs, probe, runtime, scheduler};
 use crate::local_cluster::objects::{
     EventKind, Object, ObjectError, ObjectKey, Objects, Preconditions, Resource,
 };
@@ -109,6 +110,19 @@ impl Node {
         options: &LogOptions,
     ) -> Result<LogStream, LogRefusal> {
         logs::open(&self.shared, pod, container, options)
+    }
+
+    /// Runs a command in `container` of `pod`, whose object is as the caller has just read it.
+    ///
+    /// # Errors
+    /// Why it cannot be run.
+    pub fn exec(
+        &self,
+        pod: &Value,
+        container: &str,
+        request: &ExecRequest,
+    ) -> Result<ExecSession, ExecRefusal> {
+        exec::exec(&self.shared, pod, container, request)
     }
 }
 

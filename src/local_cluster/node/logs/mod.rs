@@ -4,7 +4,7 @@ mod choice;
 mod format;
 mod reader;
 
-pub(super) use choice::open;
+pub(super) use choice::{open, status_of};
 pub(super) use format::Record;
 
 use std::pin::Pin;

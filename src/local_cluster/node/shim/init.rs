@@ -84,7 +84,11 @@ fn enter(
     }
 }
 
-fn limit(limits: &Limits) -> io::Result<()> {
+/// Sets what the processes of a container may use.
+///
+/// # Errors
+/// When a limit cannot be set.
+pub fn limit(limits: &Limits) -> io::Result<()> {
     let each = [
         (Resource::RLIMIT_NPROC, limits.processes),
         (Resource::RLIMIT_FSIZE, limits.file_bytes),

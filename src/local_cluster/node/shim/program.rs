@@ -36,12 +36,13 @@ pub fn find(name: &str, path: Option<&str>) -> io::Result<PathBuf> {
 
 /// The sentence for a program that could not be executed.
 pub fn refused(name: &str, error: &io::Error) -> io::Error {
-    let why = match error.kind() {
-        io::ErrorKind::NotFound => "no such file or directory".to_owned(),
-        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        io::ErrorKind::IsADirectory => "is a directory".to_owned(),
-        _ => error.to_string(),
-    };
+    let known = [
+        (io::ErrorKind::NotFound, "no such file or directory"),
+        (io::ErrorKind::PermissionDenied, "permission denied"),
+        (io::ErrorKind::IsADirectory, "is a directory"),
+    ];
+    let known = known.iter().find(|(kind, _)| *kind == error.kind());
+    let why = known.map_or_else(|| error.to_string(), |(_, why)| (*why).to_owned());
     io::Error::new(error.kind(), format!("exec: {name:?}: {why}"))
 }
 
