@@ -1,0 +1,64 @@
+//! One client per distinct connection.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
+use super::{ClusterClient, ConnectError, ConnectionOverrides, ConnectionSettings};
+
+/// Hands out clients: the same one for the same connection and overrides.
+///
+/// Cheap to clone; all clones share the clients.
+#[derive(Debug, Clone, Default)]
+pub struct Clients {
+    known: Arc<Mutex<HashMap<Key, Known>>>,
+}
+
+type Key = (String, ConnectionOverrides);
+
+#[derive(Debug)]
+struct Known {
+    /// What the client was made from. Changed settings (a reloaded config) make a new client.
+    settings: ConnectionSettings,
+    client: ClusterClient,
+}
+
+impl Clients {
+    /// No clients yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The client of the connection `name`, made at first use.
+    ///
+    /// # Errors
+    ///
+    /// As [`ClusterClient::connect`]. A failure is not remembered: the next call tries again.
+    pub async fn get(
+        &self,
+        name: &str,
+        settings: &ConnectionSettings,
+        overrides: &ConnectionOverrides,
+    ) -> Result<ClusterClient, ConnectError> {
+        let settings = settings.with_overrides(overrides);
+        let key = (name.to_owned(), overrides.clone());
+        // Held across the connect, so that a thousand tasks that start at once share one login.
+        let mut known = self.known.lock().await;
+        if let Some(found) = known.get(&key)
+            && found.settings == settings
+        {
+            return Ok(found.client.clone());
+        }
+        let client = ClusterClient::connect(&settings).await?;
+        known.insert(
+            key,
+            Known {
+                settings,
+                client: client.clone(),
+            },
+        );
+        Ok(client)
+    }
+}

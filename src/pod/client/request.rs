@@ -1,0 +1,241 @@
+//! One request: sent with a deadline, its answer read, its refusal understood.
+
+use std::future::Future;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response};
+use http_body_util::BodyExt;
+use kube::client::Body;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::connect::login_problem;
+use super::{ApiError, Backoff, ClusterClient, ConnectError, Refusal};
+
+/// How often a request is tried before its error is handed on.
+const ATTEMPTS: u32 = 4;
+
+/// The longest that a server's `Retry-After` holds up a single call; beyond it the caller
+/// decides, who knows whether the task can wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// A request that can be sent more than once.
+#[derive(Debug, Clone)]
+pub(crate) struct ApiRequest {
+    pub(crate) method: Method,
+    /// Path and query, already encoded.
+    pub(crate) path: String,
+    pub(crate) content_type: Option<&'static str>,
+    pub(crate) body: Vec<u8>,
+    /// What is asked, in words for an error message.
+    pub(crate) words: String,
+}
+
+impl ApiRequest {
+    pub(crate) fn get(path: String, words: impl Into<String>) -> Self {
+        Self::with_body(Method::GET, path, None, Vec::new(), words)
+    }
+
+    pub(crate) fn json(
+        method: Method,
+        path: String,
+        body: &Value,
+        words: impl Into<String>,
+    ) -> Self {
+        Self::with_body(
+            method,
+            path,
+            Some("application/json"),
+            body.to_string().into_bytes(),
+            words,
+        )
+    }
+
+    pub(crate) fn with_body(
+        method: Method,
+        path: String,
+        content_type: Option<&'static str>,
+        body: Vec<u8>,
+        words: impl Into<String>,
+    ) -> Self {
+        Self {
+            method,
+            path,
+            content_type,
+            body,
+            words: words.into(),
+        }
+    }
+}
+
+impl ClusterClient {
+    /// Asks the server for its version: the cheapest proof that it is there and speaks our
+    /// language.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError::Unreachable`], with the address and where it came from.
+    pub async fn ping(&self) -> Result<String, ConnectError> {
+        #[derive(serde::Deserialize)]
+        struct Version {
+            #[serde(rename = "gitVersion", default)]
+            git_version: String,
+        }
+        let request = ApiRequest::get("/version".to_owned(), "ask for the server's version");
+        let version: Version =
+            self.read_once(&request)
+                .await
+                .map_err(|source| ConnectError::Unreachable {
+                    origin: self.origin().to_owned(),
+                    server: self.server().to_owned(),
+                    source: Box::new(source),
+                })?;
+        Ok(version.git_version)
+    }
+
+    /// Sends a request that may safely be sent twice, up to four times, and reads the answer.
+    pub(crate) async fn read<T: DeserializeOwned>(
+        &self,
+        request: &ApiRequest,
+    ) -> Result<T, ApiError> {
+        self.retrying(|| self.read_once(request)).await
+    }
+
+    /// Sends a request once and reads the answer.
+    pub(crate) async fn read_once<T: DeserializeOwned>(
+        &self,
+        request: &ApiRequest,
+    ) -> Result<T, ApiError> {
+        let bytes = self.within(request, self.answer_bytes(request)).await?;
+        serde_json::from_slice(&bytes).map_err(|source| ApiError::Unreadable {
+            request: request.words.clone(),
+            source,
+        })
+    }
+
+    /// Sends a request once and gives the answer's code and its body as a stream. Only the
+    /// answer's beginning has a deadline; whoever reads the body bounds its silence.
+    pub(crate) async fn open(
+        &self,
+        request: &ApiRequest,
+    ) -> Result<(http::StatusCode, Body), ApiError> {
+        let response = self.within(request, self.answer(request)).await?;
+        Ok((response.status(), response.into_body()))
+    }
+
+    /// Repeats what may safely be repeated, while it fails in a way that can pass.
+    pub(crate) async fn retrying<T, F, Fut>(&self, mut attempt: F) -> Result<T, ApiError>
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<T, ApiError>>,
+    {
+        let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(3));
+        loop {
+            let error = match attempt().await {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            let wait = error.retry_after();
+            if !error.retryable()
+                || backoff.failures() + 1 >= ATTEMPTS
+                || wait.is_some_and(|wait| wait > LONGEST_WAIT)
+            {
+                return Err(error);
+            }
+            let delay = backoff.next(rand::random(), wait);
+            tracing::debug!(%error, ?delay, "trying again");
+            tokio::time::sleep(delay).await;
+        }
+    }
+
+    async fn answer_bytes(&self, request: &ApiRequest) -> Result<Bytes, ApiError> {
+        let response = self.answer(request).await?;
+        collect(response.into_body(), request).await
+    }
+
+    async fn answer(&self, request: &ApiRequest) -> Result<Response<Body>, ApiError> {
+        let mut builder = Request::builder()
+            .method(request.method.clone())
+            .uri(&request.path)
+            .header(http::header::ACCEPT, "application/json");
+        if let Some(content_type) = request.content_type {
+            builder = builder.header(http::header::CONTENT_TYPE, content_type);
+        }
+        let built = builder
+            .body(Body::from(request.body.clone()))
+            .map_err(|error| ApiError::Unsendable {
+                request: request.words.clone(),
+                problem: error.to_string(),
+            })?;
+        self.shared.requests.fetch_add(1, Ordering::Relaxed);
+        let response = self
+            .kube()
+            .send(built)
+            .await
+            .map_err(|error| not_answered(request, error))?;
+        let code = response.status();
+        if code.is_success() {
+            return Ok(response);
+        }
+        let retry_after = retry_after(response.headers());
+        let body = collect(response.into_body(), request).await?;
+        let error = ApiError::Refused {
+            request: request.words.clone(),
+            refusal: Box::new(Refusal::from_answer(code.as_u16(), retry_after, &body)),
+        };
+        if error.is_unauthorized() {
+            self.refresh_credentials().await;
+        }
+        Err(error)
+    }
+
+    async fn within<T>(
+        &self,
+        request: &ApiRequest,
+        work: impl Future<Output = Result<T, ApiError>>,
+    ) -> Result<T, ApiError> {
+        let after = self.request_timeout();
+        tokio::time::timeout(after, work).await.unwrap_or_else(|_| {
+            Err(ApiError::TimedOut {
+                request: request.words.clone(),
+                after,
+            })
+        })
+    }
+}
+
+async fn collect(body: Body, request: &ApiRequest) -> Result<Bytes, ApiError> {
+    let collected = body
+        .collect()
+        .await
+        .map_err(|error| not_answered(request, error))?;
+    Ok(collected.to_bytes())
+}
+
+/// Tells a failed login from a failed connection.
+pub(super) fn not_answered(request: &ApiRequest, error: kube::Error) -> ApiError {
+    if matches!(error, kube::Error::Auth(_)) {
+        return ApiError::Credentials {
+            request: request.words.clone(),
+            problem: login_problem(&error),
+        };
+    }
+    ApiError::Transport {
+        request: request.words.clone(),
+        source: Box::new(error),
+    }
+}
+
+/// `Retry-After` in whole seconds, the only form that the API server uses.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers
+        .get(http::header::RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()?;
+    Some(Duration::from_secs(seconds))
+}
