@@ -10,10 +10,10 @@ mod connect;
 mod error;
 mod pool;
 mod request;
-mod settings;
 
 pub use backoff::Backoff;
 pub use connect::{ClusterClient, ConnectError};
 pub use error::{ApiError, Cause, Refusal};
 pub use pool::Clients;
-pub use settings::{ConnectionOverrides, ConnectionSettings};
+/// Plain data that a person writes: it lives with the other settings.
+pub use crate::config::{ConnectionOverrides, ConnectionSettings};

@@ -16,26 +16,19 @@ use serde_json::Value;
 #[serde(default)]
 pub struct ConnectionSettings {
     /// Use the service account of the pod that this process runs in.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub in_cluster: Option<bool>,
     /// A kubeconfig file.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub kube_config_path: Option<PathBuf>,
     /// A kubeconfig, written out. Never shown and never stored with a task.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub kube_config: Option<Value>,
     /// Which context of the kubeconfig; its `current-context` when absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster_context: Option<String>,
     /// The namespace of pods that name none.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
     /// Whether the server's certificate must be valid; true when absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub verify_ssl: Option<bool>,
     /// How long one request may take, in seconds; 30 when absent. Streams are bounded by silence
     /// instead.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub request_timeout_seconds: Option<u64>,
 }
 
