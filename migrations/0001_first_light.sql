@@ -36,6 +36,7 @@ CREATE TABLE tasks (
     fence        INTEGER NOT NULL DEFAULT 0,
     try_number   INTEGER NOT NULL DEFAULT 1,
     max_tries    INTEGER NOT NULL,
+    retry_policy TEXT    NOT NULL,                -- JSON
     execution_timeout_ms INTEGER,
     deadline     INTEGER,                         -- of this attempt
     event        TEXT,                            -- JSON of the event that trigger_reentry will get
@@ -62,7 +63,8 @@ CREATE INDEX tasks_by_state  ON tasks (state, id);
 CREATE TABLE pods (
     task        INTEGER NOT NULL REFERENCES tasks (id) ON DELETE CASCADE,
     try_number  INTEGER NOT NULL,
-    connection  TEXT    NOT NULL,
+    connection  TEXT    NOT NULL,                 -- its name in the configuration
+    overrides   TEXT    NOT NULL,                 -- what the task itself says about it, JSON
     namespace   TEXT    NOT NULL,
     name        TEXT    NOT NULL,
     nonce       TEXT    NOT NULL,
@@ -114,6 +116,7 @@ CREATE TABLE disposals (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     task       INTEGER NOT NULL REFERENCES tasks (id) ON DELETE CASCADE,
     connection TEXT    NOT NULL,
+    overrides  TEXT    NOT NULL,
     namespace  TEXT    NOT NULL,
     name       TEXT    NOT NULL,
     uid        TEXT,

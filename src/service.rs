@@ -77,7 +77,7 @@ impl Service {
                 key,
                 operator: crate::operator::pod::KIND.to_owned(),
                 definition: task.to_canonical_json(),
-                max_tries: task.retry.retries.saturating_add(1),
+                retry: task.retry.clone(),
                 execution_timeout: task.execution_timeout,
             };
             self.check(&new)?;

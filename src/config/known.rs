@@ -15,8 +15,8 @@ pub(super) enum Kind {
     Texts,
     /// True or false.
     Switch,
-    /// A kubeconfig: an object, or its text.
-    Kubeconfig,
+    /// An object, or its text.
+    Object,
 }
 
 /// One setting.
@@ -52,14 +52,17 @@ pub(super) const SETTINGS: [Setting; 10] = [
 pub(super) const CONNECTIONS: &str = "connections";
 
 /// What may be said about a connection.
-pub(super) const CONNECTION: [(&str, Kind); 7] = [
+pub(super) const CONNECTION: [(&str, Kind); 10] = [
     ("in_cluster", Kind::Switch),
     ("kube_config_path", Kind::Text),
-    ("kube_config", Kind::Kubeconfig),
+    ("kube_config", Kind::Object),
     ("cluster_context", Kind::Text),
     ("namespace", Kind::Text),
     ("verify_ssl", Kind::Switch),
     ("request_timeout_seconds", Kind::Number(1, LONGEST)),
+    ("xcom_sidecar_container_image", Kind::Text),
+    ("xcom_sidecar_container_resources", Kind::Object),
+    ("xcom_sidecar_container_security_context", Kind::Object),
 ];
 
 /// The sections, each once.
@@ -94,7 +97,7 @@ impl Kind {
                 .as_array()
                 .is_some_and(|items| items.iter().all(Value::is_string)),
             Self::Switch => value.is_boolean(),
-            Self::Kubeconfig => value.is_object() || value.is_string(),
+            Self::Object => value.is_object() || value.is_string(),
         };
         if fits {
             Ok(())
@@ -120,7 +123,7 @@ impl Kind {
                 .map(str::trim)
                 .filter(|item| !item.is_empty())
                 .collect(),
-            Self::Kubeconfig => serde_json::from_str(text).unwrap_or_else(|_| Value::from(text)),
+            Self::Object => serde_json::from_str(text).unwrap_or_else(|_| Value::from(text)),
             Self::Text | Self::Word(_) => Value::from(text),
         };
         self.check(&value).map(|()| value)
@@ -133,7 +136,7 @@ impl Kind {
             Self::Word(words) => words.join(" or "),
             Self::Texts => "a list of texts".to_owned(),
             Self::Switch => "true or false".to_owned(),
-            Self::Kubeconfig => "a kubeconfig".to_owned(),
+            Self::Object => "a table, or a text with an object in it".to_owned(),
         }
     }
 }

@@ -13,7 +13,7 @@ mod places;
 mod problem;
 mod settings;
 
-pub use connection::{ConnectionOverrides, ConnectionSettings};
+pub use connection::ConnectionSettings;
 pub use parse::{from_sources, misspelt_variables};
 pub use places::Places;
 pub use problem::{ConfigErrors, ConfigProblem};

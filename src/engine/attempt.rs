@@ -14,7 +14,6 @@ use crate::clock::Timestamp;
 use crate::operator::{Failure, Operator, Step, TaskContext};
 use crate::store::{StepCommit, StoreError, StoredTrigger, TaskRow};
 use crate::task::deferral::{EventStatus, TriggerEvent};
-use crate::task::file::TaskFile;
 use crate::task::outcome::{Ending, FailureKind};
 use crate::task::state::{Entry, TaskState};
 
@@ -222,12 +221,8 @@ fn fail(
     ending: Ending,
 ) -> StepCommit {
     let again = retryable && row.try_number < row.max_tries;
-    let retry_at = again.then(|| {
-        let policy = serde_json::from_str::<TaskFile>(&row.definition)
-            .map(|file| file.retry)
-            .unwrap_or_default();
-        shared.clock.now() + policy.delay(row.try_number, &mut rand::rng())
-    });
+    let retry_at = again
+        .then(|| shared.clock.now() + row.retry.delay(row.try_number, &mut rand::rng()));
     StepCommit::Fail {
         ending,
         kind,

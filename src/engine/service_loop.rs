@@ -24,7 +24,7 @@ pub struct EngineOptions {
     /// What tasks can wait for.
     pub triggers: Triggers,
     /// Who disposes of pods.
-    pub disposer: Arc<dyn Disposer>,
+    pub disposer: Disposer,
     /// What time it is.
     pub clock: Clock,
     /// A daemon, or a `run` that works on its own tasks.
@@ -40,7 +40,7 @@ pub(super) struct Shared {
     pub store: Store,
     pub operators: Operators,
     pub triggers: Triggers,
-    pub disposer: Arc<dyn Disposer>,
+    pub disposer: Disposer,
     pub clock: Clock,
     pub kind: EngineKind,
     pub scope: Scope,

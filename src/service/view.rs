@@ -113,7 +113,7 @@ impl From<PodRecord> for PodView {
     fn from(record: PodRecord) -> Self {
         Self {
             try_number: record.try_number,
-            connection: record.intent.connection,
+            connection: record.intent.connection.name,
             namespace: record.intent.namespace,
             name: record.intent.name,
             uid: record.uid,

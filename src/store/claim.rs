@@ -110,23 +110,6 @@ impl Store {
         Ok(found.is_none())
     }
 
-    /// When the next queued or retryable task of `scope` comes due, if one waits.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn next_due(&self, scope: &Scope) -> Result<Option<Timestamp>, StoreError> {
-        let due: Option<i64> = sqlx::query_scalar(
-            "SELECT min(not_before) FROM tasks
-             WHERE state IN ('queued', 'up_for_retry')
-               AND (?1 IS NULL OR id IN (SELECT value FROM json_each(?1)))",
-        )
-        .bind(scope.bound())
-        .fetch_one(&self.reader)
-        .await
-        .map_err(|error| self.told(error))?;
-        Ok(due.map(super::rows::from_ms))
-    }
-
     /// Who holds running tasks of `scope`.
     ///
     /// # Errors

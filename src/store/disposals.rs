@@ -6,6 +6,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use super::claim::Scope;
 use super::error::{JobError, StoreError};
 use super::open::Store;
+use super::pods::{overrides_text, read_connection};
 use super::rows::{from_ms, to_ms};
 use crate::clock::Timestamp;
 use crate::task::id::TaskId;
@@ -33,11 +34,13 @@ pub(super) async fn insert_disposals(
     for disposal in disposals {
         sqlx::query(
             "INSERT INTO disposals
-                 (task, connection, namespace, name, uid, nonce, action, due_at, wanted_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 (task, connection, overrides, namespace, name, uid, nonce, action, due_at,
+                  wanted_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(task.0)
-        .bind(&disposal.connection)
+        .bind(&disposal.connection.name)
+        .bind(overrides_text(&disposal.connection))
         .bind(&disposal.namespace)
         .bind(&disposal.name)
         .bind(&disposal.uid)
@@ -156,7 +159,7 @@ fn read(row: &SqliteRow) -> Result<DueDisposal, JobError> {
         id: row.try_get("id")?,
         task,
         disposal: Disposal {
-            connection: row.try_get("connection")?,
+            connection: read_connection(row, task)?,
             namespace: row.try_get("namespace")?,
             name: row.try_get("name")?,
             uid: row.try_get("uid")?,

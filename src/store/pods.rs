@@ -3,12 +3,12 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::error::StoreError;
+use super::error::{JobError, StoreError};
 use super::open::Store;
 use super::rows::{TaskRow, to_ms};
 use crate::clock::Timestamp;
 use crate::task::id::{Fence, TaskId};
-use crate::task::pods::{PodIntent, PodRecord};
+use crate::task::pods::{ConnectionRef, PodIntent, PodRecord};
 
 impl Store {
     /// Writes down which pod a held task is about to create.
@@ -27,13 +27,14 @@ impl Store {
                 Box::pin(async move {
                     let row = TaskRow::load_fenced(connection, task, fence).await?;
                     sqlx::query(
-                        "INSERT INTO pods (task, try_number, connection, namespace, name, nonce,
-                                           body_hash, intended_at)
-                         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                        "INSERT INTO pods (task, try_number, connection, overrides, namespace, name,
+                                           nonce, body_hash, intended_at)
+                         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     )
                     .bind(task.0)
                     .bind(row.try_number)
-                    .bind(intent.connection)
+                    .bind(&intent.connection.name)
+                    .bind(overrides_text(&intent.connection))
                     .bind(intent.namespace)
                     .bind(intent.name)
                     .bind(intent.nonce)
@@ -93,16 +94,35 @@ impl Store {
                 .map_err(|error| self.told(error))?;
         rows.iter()
             .map(read)
-            .collect::<Result<_, _>>()
-            .map_err(|error| self.told(error))
+            .map(|record| record.map_err(|error| error.at(self.path())))
+            .collect()
     }
 }
 
-fn read(row: &SqliteRow) -> Result<PodRecord, sqlx::Error> {
+/// What a task says about its connection, as it is stored.
+pub(super) fn overrides_text(connection: &ConnectionRef) -> String {
+    // A struct of plain texts always serialises.
+    serde_json::to_string(&connection.overrides).unwrap_or_else(|_| "{}".to_owned())
+}
+
+/// The connection of a row with the columns `connection` and `overrides`.
+pub(super) fn read_connection(row: &SqliteRow, task: TaskId) -> Result<ConnectionRef, JobError> {
+    let overrides: String = row.try_get("overrides")?;
+    Ok(ConnectionRef {
+        name: row.try_get("connection")?,
+        overrides: serde_json::from_str(&overrides).map_err(|error| StoreError::BadRow {
+            task,
+            detail: format!("overrides of its connection: {error}"),
+        })?,
+    })
+}
+
+fn read(row: &SqliteRow) -> Result<PodRecord, JobError> {
+    let task = TaskId(row.try_get("task")?);
     Ok(PodRecord {
         try_number: row.try_get("try_number")?,
         intent: PodIntent {
-            connection: row.try_get("connection")?,
+            connection: read_connection(row, task)?,
             namespace: row.try_get("namespace")?,
             name: row.try_get("name")?,
             nonce: row.try_get("nonce")?,

@@ -9,6 +9,7 @@ use crate::clock::Timestamp;
 use crate::task::deferral::TriggerEvent;
 use crate::task::id::{Fence, TaskId, TaskKey};
 use crate::task::outcome::FailureKind;
+use crate::task::retry::RetryPolicy;
 use crate::task::state::{Entry, TaskState};
 
 /// A moment as it is stored.
@@ -40,6 +41,8 @@ pub struct TaskRow {
     pub try_number: u32,
     /// How many attempts there may be.
     pub max_tries: u32,
+    /// When it is tried again.
+    pub retry: RetryPolicy,
     /// How long an attempt may take.
     pub execution_timeout: Option<std::time::Duration>,
     /// The engine that holds it.
@@ -114,6 +117,7 @@ impl TaskRow {
             .map(|text| serde_json::from_str(&text))
             .transpose()
             .map_err(|error| bad(format!("event: {error}")))?;
+        let policy: String = row.try_get("retry_policy")?;
         let failure_kind: Option<String> = row.try_get("failure_kind")?;
         Ok(Self {
             id,
@@ -129,6 +133,8 @@ impl TaskRow {
             fence: Fence(row.try_get("fence")?),
             try_number: row.try_get("try_number")?,
             max_tries: row.try_get("max_tries")?,
+            retry: serde_json::from_str(&policy)
+                .map_err(|error| bad(format!("retry_policy: {error}")))?,
             execution_timeout: row
                 .try_get::<Option<i64>, _>("execution_timeout_ms")?
                 .map(|ms| std::time::Duration::from_millis(ms.unsigned_abs())),

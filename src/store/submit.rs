@@ -10,6 +10,7 @@ use super::rows::to_ms;
 use super::transition::claim_rank;
 use crate::clock::Timestamp;
 use crate::task::id::{TaskId, TaskKey};
+use crate::task::retry::RetryPolicy;
 use crate::task::state::Entry;
 
 /// A task that is to be stored.
@@ -21,8 +22,8 @@ pub struct NewTask {
     pub operator: String,
     /// The operator's definition, as canonical JSON: equal texts are equal definitions.
     pub definition: String,
-    /// How many attempts there may be.
-    pub max_tries: u32,
+    /// How often and after which delays it is tried again.
+    pub retry: RetryPolicy,
     /// How long an attempt may take.
     pub execution_timeout: Option<Duration>,
 }
@@ -71,7 +72,7 @@ async fn submit_one(
         key,
         operator,
         definition,
-        max_tries,
+        retry,
         execution_timeout,
     } = task;
     let there: Option<(i64, String)> = sqlx::query_as(
@@ -95,11 +96,14 @@ async fn submit_one(
             created: false,
         });
     }
+    let policy = serde_json::to_string(&retry).map_err(|error| {
+        StoreError::Query(format!("the retry policy cannot be stored: {error}"))
+    })?;
     let id: i64 = sqlx::query_scalar(
         "INSERT INTO tasks
              (dag_id, task_id, run_id, map_index, operator, definition, state, entry, claim_rank,
-              not_before, max_tries, execution_timeout_ms, submitted_at, changed_at)
-         VALUES (?, ?, ?, ?, ?, ?, 'queued', 'execute', ?, ?, ?, ?, ?, ?)
+              not_before, max_tries, retry_policy, execution_timeout_ms, submitted_at, changed_at)
+         VALUES (?, ?, ?, ?, ?, ?, 'queued', 'execute', ?, ?, ?, ?, ?, ?, ?)
          RETURNING id",
     )
     .bind(&key.dag_id)
@@ -110,7 +114,8 @@ async fn submit_one(
     .bind(&definition)
     .bind(claim_rank(Entry::Execute))
     .bind(to_ms(now))
-    .bind(max_tries)
+    .bind(retry.retries.saturating_add(1))
+    .bind(policy)
     .bind(execution_timeout.map(|timeout| i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX)))
     .bind(to_ms(now))
     .bind(to_ms(now))

@@ -29,8 +29,7 @@ pub struct StoredTrigger {
 }
 
 impl Store {
-    /// The triggers of `scope` that `owner` watches, and with them those of owners that are
-    /// `dead`, which it takes over.
+    /// The triggers of `scope` that `owner` watches.
     ///
     /// # Errors
     /// What the database says.
@@ -38,9 +37,7 @@ impl Store {
         &self,
         owner: &str,
         scope: &Scope,
-        dead: &HashSet<String>,
     ) -> Result<Vec<StoredTrigger>, StoreError> {
-        self.adopt_triggers(owner, scope, dead).await?;
         let rows = sqlx::query(
             "SELECT * FROM triggers
              WHERE owner = ?1 AND (?2 IS NULL OR task IN (SELECT value FROM json_each(?2)))
@@ -52,9 +49,8 @@ impl Store {
         .await
         .map_err(|error| self.told(error))?;
         rows.iter()
-            .map(read)
-            .collect::<Result<_, _>>()
-            .map_err(|error| error.at(self.path()))
+            .map(|row| read(row).map_err(|error| error.at(self.path())))
+            .collect()
     }
 
     /// Who watches triggers of `scope`.
@@ -73,32 +69,38 @@ impl Store {
         Ok(owners.into_iter().collect())
     }
 
-    async fn adopt_triggers(
+    /// Makes `owner` the watcher of every trigger of `scope` that one of `orphaned` watched;
+    /// answers these triggers.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn adopt_triggers(
         &self,
         owner: &str,
         scope: &Scope,
-        dead: &HashSet<String>,
-    ) -> Result<(), StoreError> {
-        if dead.is_empty() {
-            return Ok(());
+        orphaned: &HashSet<String>,
+    ) -> Result<Vec<StoredTrigger>, StoreError> {
+        if orphaned.is_empty() {
+            return Ok(Vec::new());
         }
         let owner = owner.to_owned();
         let scope = scope.bound();
-        let dead = serde_json::json!(dead.iter().collect::<Vec<_>>()).to_string();
+        let orphaned = serde_json::json!(orphaned).to_string();
         self.writer
             .write(move |connection| {
                 Box::pin(async move {
-                    sqlx::query(
+                    let rows = sqlx::query(
                         "UPDATE triggers SET owner = ?1
                          WHERE owner IN (SELECT value FROM json_each(?2))
-                           AND (?3 IS NULL OR task IN (SELECT value FROM json_each(?3)))",
+                           AND (?3 IS NULL OR task IN (SELECT value FROM json_each(?3)))
+                         RETURNING *",
                     )
                     .bind(owner)
-                    .bind(dead)
+                    .bind(orphaned)
                     .bind(scope)
-                    .execute(connection)
+                    .fetch_all(connection)
                     .await?;
-                    Ok(())
+                    rows.iter().map(read).collect()
                 })
             })
             .await

@@ -7,13 +7,16 @@
 
 mod backoff;
 mod connect;
+mod connections;
 mod error;
 mod pool;
 mod request;
 
 pub use backoff::Backoff;
 pub use connect::{ClusterClient, ConnectError};
+pub use connections::{ConnectionError, Connections, DEFAULT_CONNECTION};
 pub use error::{ApiError, Cause, Refusal};
 pub use pool::Clients;
 /// Plain data that a person writes: it lives with the other settings.
-pub use crate::config::{ConnectionOverrides, ConnectionSettings};
+pub use crate::config::ConnectionSettings;
+pub use crate::task::pods::ConnectionOverrides;

@@ -10,15 +10,15 @@
 //!   or past its deadline while it ran. Sidecars have no say;
 //! - once reached, a verdict does not change, whichever events are seen, missed or repeated.
 
+mod cause;
 mod judge;
 mod lookup;
 mod observation;
 mod start;
+mod verdict;
 mod view;
 
-pub use judge::{
-    BaseState, FailureCause, Pending, PodFailure, PodVerdict, StartStage, base_state, judge,
-};
+pub use judge::{base_state, judge};
 pub use lookup::{
     ContainerPhase, container_is_completed, container_is_running, container_is_succeeded,
     container_is_terminated, container_is_waiting, container_phase, node_is_silent,
@@ -29,5 +29,6 @@ pub use observation::{
     OBSERVATION_VERSION, PodObservation, PodPhase, RestartPolicy, Terminated,
 };
 pub use start::{HopelessStart, hopeless_start};
+pub use verdict::{BaseState, FailureCause, Pending, PodFailure, PodVerdict, StartStage};
 pub(crate) use view::PodView;
 pub use view::observe;
