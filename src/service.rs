@@ -76,7 +76,12 @@ impl Service {
             let new = NewTask {
                 key,
                 operator: crate::operator::pod::KIND.to_owned(),
-                definition: task.to_canonical_json(),
+                definition: serde_json::to_string(&task).map_err(|error| {
+                    ServiceError::Refused {
+                        task_id: task.task_id.clone(),
+                        refused: Refused(vec![error.to_string()]),
+                    }
+                })?,
                 retry: task.retry.clone(),
                 execution_timeout: task.execution_timeout,
             };

@@ -1,5 +1,10 @@
 //! Replays recorded lives of pods through the observation and the verdict.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot read its fixture has failed"
+)]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use rand::RngExt;
 
 use super::journal::StoreJournal;
-use super::service_loop::Shared;
+use super::running::Shared;
 use crate::clock::Timestamp;
 use crate::operator::{Failure, Operator, Step, TaskContext};
 use crate::store::{StepCommit, StoreError, StoredTrigger, TaskRow};
@@ -151,7 +151,11 @@ async fn look_after(
     if now - *renewed >= chrono::Duration::from_std(shared.settings.heartbeat()).unwrap_or_default()
     {
         let lease_until = now + shared.settings.lease;
-        match shared.store.renew(row.id, row.fence, lease_until, now).await {
+        match shared
+            .store
+            .renew(row.id, row.fence, lease_until, now)
+            .await
+        {
             Ok(renewal) => {
                 *renewed = now;
                 return renewal.cancelling.then_some(Came::Cancelled);
@@ -221,8 +225,8 @@ fn fail(
     ending: Ending,
 ) -> StepCommit {
     let again = retryable && row.try_number < row.max_tries;
-    let retry_at = again
-        .then(|| shared.clock.now() + row.retry.delay(row.try_number, &mut rand::rng()));
+    let retry_at =
+        again.then(|| shared.clock.now() + row.retry.delay(row.try_number, &mut rand::rng()));
     StepCommit::Fail {
         ending,
         kind,
@@ -266,7 +270,12 @@ async fn time_up(
 pub(super) fn timed_out(row: &TaskRow) -> String {
     row.execution_timeout.map_or_else(
         || "its deadline has passed".to_owned(),
-        |timeout| format!("its execution_timeout of {} s has passed", timeout.as_secs_f64()),
+        |timeout| {
+            format!(
+                "its execution_timeout of {} s has passed",
+                timeout.as_secs_f64()
+            )
+        },
     )
 }
 

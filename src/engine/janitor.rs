@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::disposal::{Disposal, Disposer};
 use super::owner::is_provably_dead;
-use super::service_loop::{Shared, woken};
+use super::running::{Shared, woken};
 use crate::store::{DueDisposal, StoreError};
 
 /// How many wishes are read at once.

@@ -12,11 +12,11 @@ mod disposal;
 mod janitor;
 mod journal;
 mod owner;
-mod service_loop;
+mod running;
 mod settings;
 mod triggerer;
 mod worker;
 
 pub use owner::Owner;
-pub use service_loop::{Engine, EngineOptions, live_daemon};
+pub use running::{Engine, EngineOptions, live_daemon};
 pub use settings::EngineSettings;

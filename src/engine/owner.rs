@@ -78,10 +78,7 @@ impl Place {
         Self {
             boot: boot.trim().to_owned(),
             // `pid:[4026531836]`: the colon would split the owner's text.
-            namespace: namespace
-                .chars()
-                .filter(char::is_ascii_digit)
-                .collect(),
+            namespace: namespace.chars().filter(char::is_ascii_digit).collect(),
         }
     }
 }

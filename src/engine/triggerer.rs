@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::attempt::deadline_event;
-use super::service_loop::Shared;
+use super::running::Shared;
 use crate::store::{StoreError, StoredTrigger};
 use crate::task::deferral::TriggerEvent;
 use crate::task::id::{Fence, TaskId};
@@ -30,10 +30,7 @@ struct Waiters {
     set: JoinSet<(TaskId, Fence)>,
 }
 
-pub(super) async fn run(
-    shared: Arc<Shared>,
-    mut deferred: mpsc::UnboundedReceiver<StoredTrigger>,
-) {
+pub(super) async fn run(shared: Arc<Shared>, mut deferred: mpsc::UnboundedReceiver<StoredTrigger>) {
     let mut waiters = Waiters {
         running: HashMap::new(),
         set: JoinSet::new(),
@@ -179,7 +176,8 @@ async fn fire(shared: &Arc<Shared>, stored: &StoredTrigger, event: TriggerEvent)
             Err(StoreError::Closed) => return,
             Err(error) => {
                 tracing::warn!(task = %stored.task, %error, "the event could not be stored yet");
-                tokio::time::sleep(delay.mul_f64(rand::rng().random_range(0.5..1.0))).await;
+                let jittered = delay.mul_f64(rand::rng().random_range(0.5..1.0));
+                tokio::time::sleep(jittered).await;
                 delay = (delay * 2).min(LONGEST_RETRY);
             }
         }

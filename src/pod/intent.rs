@@ -39,7 +39,10 @@ mod tests {
 
     #[test]
     fn a_marked_pod_shows_its_nonce() {
-        for metadata in [json!({"name": "a"}), json!({"name": "a", "annotations": null})] {
+        for metadata in [
+            json!({"name": "a"}),
+            json!({"name": "a", "annotations": null}),
+        ] {
             let mut body = json!({"metadata": metadata, "spec": {"containers": []}});
             mark(&mut body, "n1");
             let pod: Pod = serde_json::from_value(body).unwrap();

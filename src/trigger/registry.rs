@@ -13,7 +13,8 @@ pub trait TriggerKind: Send + Sync {
     ///
     /// # Errors
     /// [`TriggerUnusable`] when the stored row is not understood.
-    fn build(&self, spec: &TriggerSpec, clock: &Clock) -> Result<Box<dyn Trigger>, TriggerUnusable>;
+    fn build(&self, spec: &TriggerSpec, clock: &Clock)
+    -> Result<Box<dyn Trigger>, TriggerUnusable>;
 }
 
 /// A stored trigger that cannot be watched. It stops no other.

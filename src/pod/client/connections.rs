@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{ClusterClient, Clients, ConnectError, ConnectionSettings};
+use super::{Clients, ClusterClient, ConnectError, ConnectionSettings};
 use crate::task::pods::ConnectionRef;
 
 /// The connection of tasks that name none.

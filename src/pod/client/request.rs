@@ -11,7 +11,7 @@ use kube::client::Body;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::connect::login_problem;
+use super::source::login_problem;
 use super::{ApiError, Backoff, ClusterClient, ConnectError, Refusal};
 
 /// How often a request is tried before its error is handed on.
@@ -34,6 +34,22 @@ pub(crate) struct ApiRequest {
 }
 
 impl ApiRequest {
+    /// A path and query from parts that may hold anything.
+    pub(crate) fn path(segments: &[&str], query: &[(&str, &str)]) -> String {
+        let mut path = String::new();
+        for segment in segments {
+            path.push('/');
+            encode(segment, &mut path);
+        }
+        for (index, (key, value)) in query.iter().enumerate() {
+            path.push(if index == 0 { '?' } else { '&' });
+            path.push_str(key);
+            path.push('=');
+            encode(value, &mut path);
+        }
+        path
+    }
+
     pub(crate) fn get(path: String, words: impl Into<String>) -> Self {
         Self::with_body(Method::GET, path, None, Vec::new(), words)
     }
@@ -206,6 +222,17 @@ impl ClusterClient {
     }
 }
 
+/// Percent-encodes everything but what is safe anywhere in a URL.
+fn encode(text: &str, into: &mut String) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            into.push(char::from(byte));
+        } else {
+            into.push_str(&format!("%{byte:02X}"));
+        }
+    }
+}
+
 async fn collect(body: Body, request: &ApiRequest) -> Result<Bytes, ApiError> {
     let collected = body
         .collect()
@@ -215,7 +242,7 @@ async fn collect(body: Body, request: &ApiRequest) -> Result<Bytes, ApiError> {
 }
 
 /// Tells a failed login from a failed connection.
-pub(super) fn not_answered(request: &ApiRequest, error: kube::Error) -> ApiError {
+pub(crate) fn not_answered(request: &ApiRequest, error: kube::Error) -> ApiError {
     if matches!(error, kube::Error::Auth(_)) {
         return ApiError::Credentials {
             request: request.words.clone(),

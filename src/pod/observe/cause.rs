@@ -65,6 +65,9 @@ pub(super) fn pod_cause(observation: &PodObservation) -> Option<FailureCause> {
 /// What made the base container end, if it was not its own doing.
 pub(super) fn what_made_it_end(observation: &PodObservation, base: &str) -> Option<FailureCause> {
     let container = observation.app_container(base)?;
+    if container.fate == Fate::EndedByItself {
+        return None;
+    }
     let ContainerState::Terminated(end) = &container.state else {
         return None;
     };
@@ -88,7 +91,7 @@ pub(super) fn what_made_it_end(observation: &PodObservation, base: &str) -> Opti
         .disruption
         .as_ref()
         .is_some_and(|disruption| not_before(disruption.at));
-    if disrupted && container.fate != Fate::EndedByItself {
+    if disrupted {
         return pod_cause(observation);
     }
     if end.exit_code != 0 && observation.reason.is_some() {

@@ -30,5 +30,5 @@ pub use observation::{
 };
 pub use start::{HopelessStart, hopeless_start};
 pub use verdict::{BaseState, FailureCause, Pending, PodFailure, PodVerdict, StartStage};
-pub(crate) use view::PodView;
 pub use view::observe;
+pub(crate) use view::{PodView, moment};

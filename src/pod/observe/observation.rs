@@ -151,7 +151,7 @@ pub struct ContainerObservation {
     /// Whether its program has been started at least once, as far as anything tells.
     #[serde(default)]
     pub started: bool,
-    /// What is known of how its end and a deletion of the pod follow each other.
+    /// What is known of how its end and the pod's own follow each other.
     #[serde(default, skip_serializing_if = "is_default")]
     pub fate: Fate,
 }
@@ -233,14 +233,15 @@ pub struct Terminated {
     pub finished_at: Option<Timestamp>,
 }
 
-/// What came first, the container's end or the request to delete its pod.
+/// What came first: the container's end, or something that would have made it end (a deletion,
+/// an eviction, a deadline).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fate {
     /// Not seen: it has to be worked out from the times.
     #[default]
     Unseen,
-    /// It was seen to have ended while nobody had asked for a deletion.
+    /// It was seen to have ended while nothing had asked its pod to end.
     EndedByItself,
     /// It was seen alive after the deletion had been asked for.
     AliveAtDeletion,

@@ -105,7 +105,18 @@ impl PodView {
         let status = self.status.unwrap_or_default();
         let conditions = status.conditions.as_deref().unwrap_or_default();
         let find = |kind: &str| conditions.iter().find(|condition| condition.type_ == kind);
-        let being_deleted = self.metadata.deletion_timestamp.is_some();
+        let pressed = if self.metadata.deletion_timestamp.is_some() {
+            Pressure::Deletion
+        } else if status
+            .reason
+            .as_deref()
+            .is_some_and(|reason| !reason.is_empty())
+            || find("DisruptionTarget").is_some_and(|condition| condition.status == "True")
+        {
+            Pressure::Other
+        } else {
+            Pressure::None
+        };
         let pod_policy = restart_policy(spec.restart_policy.as_deref());
 
         let containers = status
@@ -135,7 +146,7 @@ impl PodView {
                     (None, true, RestartPolicy::Always) => RestartPolicy::OnFailure,
                     (None, _, policy) => policy,
                 };
-                observe_container(container, kind, policy, being_deleted)
+                observe_container(container, kind, policy, pressed)
             })
             .collect();
 
@@ -216,11 +227,19 @@ fn restart_policy(word: Option<&str>) -> RestartPolicy {
     }
 }
 
+/// What makes a pod end, other than its containers.
+#[derive(Clone, Copy)]
+enum Pressure {
+    None,
+    Deletion,
+    Other,
+}
+
 fn observe_container(
     status: &ContainerStatus,
     kind: ContainerKind,
     restart_policy: RestartPolicy,
-    being_deleted: bool,
+    pressed: Pressure,
 ) -> ContainerObservation {
     let last_terminated = status
         .last_state
@@ -248,10 +267,11 @@ fn observe_container(
             || last_terminated
                 .as_ref()
                 .is_some_and(Terminated::had_started),
-        fate: match (ended, being_deleted) {
-            (true, false) => Fate::EndedByItself,
-            (false, true) => Fate::AliveAtDeletion,
-            (true, true) | (false, false) => Fate::Unseen,
+        fate: match (ended, pressed) {
+            (true, Pressure::None) => Fate::EndedByItself,
+            (false, Pressure::Deletion) => Fate::AliveAtDeletion,
+            (true, Pressure::Deletion | Pressure::Other)
+            | (false, Pressure::None | Pressure::Other) => Fate::Unseen,
         },
         state,
         last_terminated,

@@ -11,12 +11,12 @@
 mod api_type;
 mod choices;
 mod definition;
-mod keys;
-mod kind;
+pub(in crate::task) mod keys;
+pub(in crate::task) mod kind;
 mod parameters;
 mod parse;
 mod pod_text;
-mod problem;
+pub(in crate::task) mod problem;
 mod schema;
 pub(crate) mod seconds;
 mod yaml;

@@ -32,9 +32,7 @@ impl FirstSeen {
     pub fn and(self, observation: &PodObservation, now: Timestamp) -> Self {
         Self {
             scheduled: self.scheduled.or(observation.scheduled.then_some(now)),
-            silent: observation
-                .node_silent
-                .then(|| self.silent.unwrap_or(now)),
+            silent: observation.node_silent.then(|| self.silent.unwrap_or(now)),
         }
     }
 }
@@ -58,10 +56,7 @@ pub fn decide(
     match judge(observation, &kwargs.base_container) {
         PodVerdict::Succeeded => event(
             EventStatus::Success,
-            format!(
-                "container {} ended with exit code 0",
-                kwargs.base_container
-            ),
+            format!("container {} ended with exit code 0", kwargs.base_container),
         ),
         PodVerdict::Failed(failure) if observation.gone => {
             event(EventStatus::Error, failure.reason)
@@ -106,10 +101,12 @@ fn late(
             "no node took the pod within schedule_timeout_seconds ({} s): {detail}",
             kwargs.schedule_timeout_seconds
         )),
-        StartStage::Initializing | StartStage::Starting if start_by(kwargs, seen) <= now => Some(format!(
-            "container {} was not started within startup_timeout_seconds ({} s): {detail}",
-            kwargs.base_container, kwargs.startup_timeout_seconds
-        )),
+        StartStage::Initializing | StartStage::Starting if start_by(kwargs, seen) <= now => {
+            Some(format!(
+                "container {} was not started within startup_timeout_seconds ({} s): {detail}",
+                kwargs.base_container, kwargs.startup_timeout_seconds
+            ))
+        }
         StartStage::Scheduling | StartStage::Initializing | StartStage::Starting => None,
     }
 }
@@ -128,11 +125,9 @@ fn after(moment: Timestamp, delay: TimeDelta) -> Timestamp {
 /// When the base container must have been started: its time counts from when a node was chosen,
 /// and a node must have been chosen in time.
 fn start_by(kwargs: &PodTriggerKwargs, seen: FirstSeen) -> Timestamp {
-    let from = seen
-        .scheduled
-        .map_or(kwargs.schedule_by, |scheduled| {
-            scheduled.min(kwargs.schedule_by)
-        });
+    let from = seen.scheduled.map_or(kwargs.schedule_by, |scheduled| {
+        scheduled.min(kwargs.schedule_by)
+    });
     after(from, seconds(kwargs.startup_timeout_seconds))
 }
 

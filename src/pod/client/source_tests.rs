@@ -1,3 +1,4 @@
+use super::super::ClusterClient;
 use super::*;
 
 fn nowhere() -> Surroundings {

@@ -109,7 +109,14 @@ impl Engine {
     pub async fn idle(&self) -> Result<(), StoreError> {
         self.settled().await?;
         let mut changes = self.shared.store.changes();
-        while self.shared.store.open_disposals(&self.shared.scope).await?.0 > 0 {
+        while self
+            .shared
+            .store
+            .open_disposals(&self.shared.scope)
+            .await?
+            .0
+            > 0
+        {
             woken(&mut changes, &self.shared).await;
         }
         Ok(())
