@@ -8,3 +8,5 @@
 
 #[path = "golden/pod_specs.rs"]
 mod pod_specs;
+#[path = "golden/validation.rs"]
+mod validation;

@@ -1,6 +1,8 @@
 //! Parameters in, a pod out: every recorded case, whole objects compared.
 
-use adjourn::pod::spec::{BuildContext, ConnectionDefaults, Names, Stamps, TaskInstance, build};
+use adjourn::pod::spec::{
+    BuildContext, ConnectionDefaults, Names, PodManifest, Stamps, TaskInstance, build, dry_run_yaml,
+};
 use adjourn::task::file::{self, Stage, TaskFile};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -69,6 +71,7 @@ struct Expect {
     pod: Option<Value>,
     error: Option<String>,
     stage: Option<String>,
+    dry_run_stdout: Option<String>,
 }
 
 /// The suffix and the UUIDs that the recordings were made with.
@@ -89,7 +92,7 @@ impl Names for RecordedNames {
 }
 
 /// What we make of a case.
-fn ours(case: &Case) -> Result<(TaskFile, Value), (Stage, String)> {
+fn ours(case: &Case) -> Result<(TaskFile, PodManifest), (Stage, String)> {
     let mut task = read(case)?;
     if let Some(content) = case.params.get("pod_template_file_content") {
         task.attach_template_file(content.as_str().unwrap().to_owned());
@@ -113,7 +116,7 @@ fn ours(case: &Case) -> Result<(TaskFile, Value), (Stage, String)> {
     };
     let pod = build(&task.pod, &context, &mut RecordedNames::default())
         .map_err(|error| (Stage::Build, error.to_string()))?;
-    Ok((task, pod.into_value()))
+    Ok((task, pod))
 }
 
 /// Reads the case as a user would write it: a task file.
@@ -208,7 +211,7 @@ fn difference(case: &Case) -> Option<String> {
             Ok((_, pod)),
         ) => {
             let expected = pruned(&without_branded_labels(expected.clone()));
-            let pod = pruned(&pod);
+            let pod = pruned(pod.as_value());
             (expected != pod).then(|| format!("\n  expected {expected}\n  built    {pod}"))
         }
         (
@@ -272,4 +275,27 @@ fn every_error_says_where_and_shows_no_python() {
             }
         }
     }
+}
+
+#[test]
+fn a_dry_run_prints_what_the_reference_prints() {
+    let mut seen = 0;
+    for case in cases() {
+        let Some(expected) = &case.expect.dry_run_stdout else {
+            continue;
+        };
+        let (task, pod) = ours(&case).unwrap();
+        let printed = dry_run_yaml(&pod, &task.pod);
+        let mut expected: Value = serde_saphyr::from_str(expected).unwrap();
+        if let Some(labels) = expected["metadata"]["labels"].as_object_mut() {
+            labels.remove("airflow_version");
+        }
+        let ours: Value = serde_saphyr::from_str(&printed).unwrap();
+        assert_eq!(ours, pruned(&expected), "{}:\n{printed}", case.id);
+        // Keys are sorted, so that two runs can be compared line by line.
+        let keys: Vec<&String> = ours.as_object().unwrap().keys().collect();
+        assert!(keys.is_sorted(), "{keys:?}");
+        seen += 1;
+    }
+    assert!(seen > 0);
 }

@@ -2,7 +2,7 @@
 //!
 //! Two steps. [`build`] is the reference's function: template, then `full_pod_spec`, then
 //! parameters, then secrets, sidecar and labels. It fails only where no pod can be made. Whether
-//! the API server would take the pod is told by `validate`, all at once, before anything is
+//! the API server would take the pod is told by [`validate()`], all at once, before anything is
 //! created.
 //!
 //! No I/O, no clock; randomness is passed in as [`Names`].
@@ -14,7 +14,10 @@ mod label;
 mod manifest;
 mod merge;
 mod name;
+mod redact;
+mod show;
 mod template;
+mod validate;
 
 pub use attach::{
     MissingTarget, XCOM_MOUNT_PATH, XCOM_SIDECAR, XCOM_SIDECAR_IMAGE, XCOM_SIDECAR_SCRIPT,
@@ -33,4 +36,7 @@ pub use name::{
     InvalidName, LONGEST_GIVEN_NAME, LONGEST_POD_NAME, Names, RandomNames, SUFFIX_LENGTH,
     from_ids as name_from_ids, normalise as normalise_name, with_suffix as name_with_suffix,
 };
+pub use redact::{REDACTED, redact};
+pub use show::{dry_run_yaml, to_yaml, without_nulls};
 pub use template::InvalidTemplate;
+pub use validate::{Violation, doubts, validate};

@@ -59,8 +59,8 @@ const fn late(name: &'static str, kind: Kind, description: &'static str) -> Key 
     }
 }
 
-const COUNT: Kind = Kind::Integer {
-    min: 0,
+const WHOLE: Kind = Kind::Integer {
+    min: i64::MIN,
     max: i64::MAX,
 };
 
@@ -349,7 +349,7 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     pod(
         "termination_grace_period",
-        COUNT,
+        WHOLE,
         "Seconds between the polite and the forced end of the containers.",
     ),
     pod(
@@ -359,7 +359,7 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     pod(
         "active_deadline_seconds",
-        COUNT,
+        WHOLE,
         "Seconds after which Kubernetes ends the pod.",
     ),
     pod(

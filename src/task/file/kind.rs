@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::api_type::{core_type, read_object};
 use super::choices::CallbackEvent;
-use super::problem::{Problems, Stage, child, element, nearest, unknown_key};
+use super::problem::{Problems, Stage, child, element, nearest, unknown_name};
 use super::seconds;
 use super::yaml::{Content, Entry, Node};
 
@@ -242,8 +242,7 @@ fn members(
     for entry in entries {
         let path = child(path, &entry.key);
         if !known.contains(&entry.key.as_str()) {
-            let message = unknown_key("key", &entry.key, known.iter().copied());
-            problems.push(entry.position, path, message);
+            problems.unknown(entry, path, "key", known.iter().copied());
         } else if entry.value.content != Content::Null {
             let value = read(&entry.key, &entry.value, &path, problems);
             map.insert(entry.key.clone(), value);
@@ -320,7 +319,7 @@ fn webhook_events(node: &Node, path: &str, events: &[&str], problems: &mut Probl
                 problems.push(
                     item.position,
                     element(path, index),
-                    unknown_key("event", event, events.iter().copied()),
+                    unknown_name("event", event, events.iter().copied()),
                 );
             }
         }

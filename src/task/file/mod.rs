@@ -8,7 +8,7 @@
 //! Pure: the files that a task names are read by the caller (see
 //! [`TaskFile::attach_template_file`]).
 
-mod api_type;
+pub(crate) mod api_type;
 mod choices;
 mod definition;
 pub(in crate::task) mod keys;
@@ -16,10 +16,10 @@ pub(in crate::task) mod kind;
 mod parameters;
 mod parse;
 mod pod_text;
-pub(in crate::task) mod problem;
+pub(crate) mod problem;
 mod schema;
 pub(crate) mod seconds;
-mod yaml;
+pub(crate) mod yaml;
 
 pub use choices::{
     Callback, CallbackEvent, ContainerSelection, DeployType, OnFinishAction, OnKillAction,

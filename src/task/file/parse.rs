@@ -26,12 +26,11 @@ pub fn parse(text: &str, origin: &str) -> Result<Vec<TaskFile>, TaskFileErrors> 
         problems,
     };
     let documents = yaml::documents(text).map_err(|error| {
-        fail(vec![Problem {
-            position: error.position,
-            path: String::new(),
-            message: error.message,
-            stage: Stage::Parameters,
-        }])
+        fail(vec![Problem::new(
+            error.position,
+            error.message,
+            Stage::Parameters,
+        )])
     })?;
     let mut problems = Problems::new(Stage::Parameters);
     let tasks = read_documents(&documents, &mut problems);
@@ -165,7 +164,7 @@ impl Reading {
     fn entry(&mut self, entry: &Entry, path: &str, problems: &mut Problems) {
         let path = super::problem::child(path, &entry.key);
         let Some(key) = find(&entry.key) else {
-            problems.push(entry.position, path, unknown(&entry.key));
+            problems.unknown_with(entry, path, unknown(&entry.key));
             return;
         };
         if entry.value.content == Content::Null {

@@ -17,14 +17,7 @@ pub fn read_pod(text: &str, origin: &str) -> Result<Map<String, Value>, TaskFile
         origin: origin.to_owned(),
         problems,
     };
-    let one = |position, message: &str| {
-        fail(vec![Problem {
-            position,
-            path: String::new(),
-            message: message.to_owned(),
-            stage: Stage::Build,
-        }])
-    };
+    let one = |position, message: &str| fail(vec![Problem::new(position, message, Stage::Build)]);
     let documents = yaml::documents(text).map_err(|error| one(error.position, &error.message))?;
     let document = match documents.as_slice() {
         [] => return Err(one(None, "is empty, and a pod is wanted")),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::yaml::{Content, Node, Position};
+use super::yaml::{Content, Entry, Node, Position};
 
 /// When a fault would show if the file were taken as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,25 @@ pub struct Problem {
     pub message: String,
     /// When it would show.
     pub stage: Stage,
+    /// Whether it is a key that nothing knows.
+    pub unknown_key: bool,
+}
+
+impl Problem {
+    /// A fault without a path.
+    pub(crate) fn new(
+        position: Option<Position>,
+        message: impl Into<String>,
+        stage: Stage,
+    ) -> Self {
+        Self {
+            position,
+            path: String::new(),
+            message: message.into(),
+            stage,
+            unknown_key: false,
+        }
+    }
 }
 
 impl fmt::Display for Problem {
@@ -92,10 +111,33 @@ impl Problems {
         message: impl Into<String>,
     ) {
         self.found.push(Problem {
-            position,
             path: path.into(),
-            message: message.into(),
-            stage: self.stage,
+            ..Problem::new(position, message, self.stage)
+        });
+    }
+
+    /// A key that nothing knows.
+    pub(crate) fn unknown<'a>(
+        &mut self,
+        entry: &Entry,
+        path: impl Into<String>,
+        what: &str,
+        known: impl IntoIterator<Item = &'a str>,
+    ) {
+        self.unknown_with(entry, path, unknown_name(what, &entry.key, known));
+    }
+
+    /// A key that nothing knows, in other words.
+    pub(crate) fn unknown_with(
+        &mut self,
+        entry: &Entry,
+        path: impl Into<String>,
+        message: impl Into<String>,
+    ) {
+        self.found.push(Problem {
+            path: path.into(),
+            unknown_key: true,
+            ..Problem::new(entry.position, message, self.stage)
         });
     }
 
@@ -182,8 +224,8 @@ pub(crate) fn nearest<'a>(
         .map(|(_, name)| name)
 }
 
-/// The words for a key that nothing knows.
-pub(crate) fn unknown_key<'a>(
+/// The words for a name that nothing knows.
+pub(crate) fn unknown_name<'a>(
     what: &str,
     key: &str,
     known: impl IntoIterator<Item = &'a str>,
