@@ -34,12 +34,13 @@ pub fn start(settings: &LogConfig, default_level: &str) -> Result<(), TelemetryE
         (None, Some(text)) => ("level in [log]", text.as_str()),
         (None, None) => ("the default level", default_level),
     };
-    let filter = EnvFilter::builder()
-        .parse(directives)
-        .map_err(|_| TelemetryError::Directives {
-            origin,
-            directives: directives.to_owned(),
-        })?;
+    let filter =
+        EnvFilter::builder()
+            .parse(directives)
+            .map_err(|_| TelemetryError::Directives {
+                origin,
+                directives: directives.to_owned(),
+            })?;
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

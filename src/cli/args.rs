@@ -6,8 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
-    cancel, cluster, completions, describe, dry_run, get, logs, retry, run, serve, sql, submit,
-    wait,
+    cancel, cluster, completions, describe, get, logs, retry, run, serve, sql, submit, wait,
 };
 
 /// Run Kubernetes pods as durable, deferrable tasks.
@@ -15,7 +14,12 @@ use super::{
 /// A task survives the program that runs it: kill it at any moment, start it again, and every
 /// task goes on where it was.
 #[derive(Debug, Parser)]
-#[command(name = "adjourn", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "adjourn",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
 pub struct Cli {
     #[command(flatten)]
     pub(super) global: GlobalArgs,
@@ -43,7 +47,14 @@ pub(super) struct GlobalArgs {
     #[arg(long, global = true, conflicts_with_all = ["kubeconfig", "context"])]
     pub(super) local: bool,
     /// How to print the answer
-    #[arg(short, long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT"
+    )]
     pub(super) output: Format,
 }
 
@@ -76,7 +87,6 @@ pub(super) enum Command {
     Wait(wait::WaitArgs),
     Cancel(cancel::CancelArgs),
     Retry(retry::RetryArgs),
-    DryRun(dry_run::DryRunArgs),
     /// Print the JSON Schema of the task file
     Schema,
     Sql(sql::SqlArgs),

@@ -82,8 +82,13 @@ fn facts(detail: &TaskDetail, now: Timestamp) -> Vec<(&'static str, String)> {
         ("Try", format!("{} of {}", task.try_number, task.max_tries)),
         ("Resumes", task.resumes.to_string()),
     ];
-    let last_log = task.last_log_at.map(|at| format!(", the last {} ago", age(at, now)));
-    facts.push(("Log lines", format!("{}{}", task.log_lines, last_log.unwrap_or_default())));
+    let last_log = task
+        .last_log_at
+        .map(|at| format!(", the last {} ago", age(at, now)));
+    facts.push((
+        "Log lines",
+        format!("{}{}", task.log_lines, last_log.unwrap_or_default()),
+    ));
     let optional = [
         ("Reason", task.reason.clone()),
         ("Failure", task.failure_kind.map(|kind| kind.to_string())),
@@ -93,12 +98,43 @@ fn facts(detail: &TaskDetail, now: Timestamp) -> Vec<(&'static str, String)> {
         ("Finished", task.finished_at.map(ago)),
         ("Took", length(task, now).map(took)),
         ("Deadline", task.deadline.map(moment)),
-        ("Not before", task.not_before.filter(|_| !task.is_final).map(moment)),
-        ("Pod", detail.pod.as_ref().map(|pod| format!("{}/{}", pod.namespace, pod.name))),
-        ("Pod uid", detail.pod.as_ref().and_then(|pod| pod.uid.clone())),
-        ("Connection", detail.pod.as_ref().map(|pod| pod.connection.clone())),
-        ("Waits for", detail.trigger.as_ref().map(|trigger| format!("trigger {}, since {}", trigger.kind, ago(trigger.deferred_since)))),
-        ("Next log", detail.trigger.as_ref().and_then(|trigger| trigger.next_log_time).map(moment)),
+        (
+            "Not before",
+            task.not_before.filter(|_| !task.is_final).map(moment),
+        ),
+        (
+            "Pod",
+            detail
+                .pod
+                .as_ref()
+                .map(|pod| format!("{}/{}", pod.namespace, pod.name)),
+        ),
+        (
+            "Pod uid",
+            detail.pod.as_ref().and_then(|pod| pod.uid.clone()),
+        ),
+        (
+            "Connection",
+            detail.pod.as_ref().map(|pod| pod.connection.clone()),
+        ),
+        (
+            "Waits for",
+            detail.trigger.as_ref().map(|trigger| {
+                format!(
+                    "trigger {}, since {}",
+                    trigger.kind,
+                    ago(trigger.deferred_since)
+                )
+            }),
+        ),
+        (
+            "Next log",
+            detail
+                .trigger
+                .as_ref()
+                .and_then(|trigger| trigger.next_log_time)
+                .map(moment),
+        ),
     ];
     facts.extend(
         optional

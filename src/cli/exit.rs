@@ -55,9 +55,10 @@ pub fn of_container(tasks: &[TaskView]) -> u8 {
             [task] => Some(task),
             _ => None,
         });
-    decisive
-        .and_then(|task| task.exit_code)
-        .map_or_else(|| of_tasks(tasks), |code| u8::try_from(code).unwrap_or(FAILED))
+    decisive.and_then(|task| task.exit_code).map_or_else(
+        || of_tasks(tasks),
+        |code| u8::try_from(code).unwrap_or(FAILED),
+    )
 }
 
 pub(super) fn of_error(error: &CliError) -> u8 {

@@ -7,11 +7,11 @@ use clap::builder::PossibleValuesParser;
 
 use super::args::Format;
 use super::error::CliError;
+use super::exit;
 use super::moments::{age, moment, took};
 use super::output::{answer, print_list, say};
 use super::situation::Situation;
 use super::table::{layout, or_dash};
-use super::exit;
 use crate::clock::Timestamp;
 use crate::service::{Service, TaskView};
 use crate::store::TaskFilter;
@@ -63,7 +63,12 @@ pub(super) async fn run(args: GetArgs, situation: &Situation) -> Result<u8, CliE
         say("no tasks found");
         return Ok(exit::SUCCESS);
     }
-    answer(&table(&found, format == Format::Wide, situation.clock.now())).await?;
+    answer(&table(
+        &found,
+        format == Format::Wide,
+        situation.clock.now(),
+    ))
+    .await?;
     if args.limit != 0 && found.len() == args.limit as usize {
         say(format!(
             "only the newest {} are shown; --limit 0 shows all",
@@ -91,7 +96,9 @@ async fn find(args: &GetArgs, service: &Service) -> Result<Vec<TaskView>, CliErr
 }
 
 fn table(tasks: &[TaskView], wide: bool, now: Timestamp) -> String {
-    let mut header = vec!["ID", "DAG", "TASK", "STATE", "TRY", "RESUMES", "AGE", "TOOK", "REASON"];
+    let mut header = vec![
+        "ID", "DAG", "TASK", "STATE", "TRY", "RESUMES", "AGE", "TOOK", "REASON",
+    ];
     if wide {
         header.extend(["RUN", "MAP", "EXIT", "LOG LINES", "LAST LOG", "DEADLINE"]);
     }

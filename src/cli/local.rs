@@ -3,9 +3,7 @@
 use super::error::{CliError, sentence};
 use super::output::say;
 use super::situation::Situation;
-use crate::local_cluster::process::{
-    self, ClusterDir, ClusterError, ClusterInfo, StartOptions,
-};
+use crate::local_cluster::process::{self, ClusterDir, ClusterError, ClusterInfo, StartOptions};
 
 /// The directory of the local cluster.
 ///

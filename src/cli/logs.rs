@@ -118,7 +118,9 @@ async fn tail(
     if wanted.container.is_none() {
         // Without a choice of containers the numbers tell where the tail begins.
         let there = service.task(id).await?.log_lines;
-        after = there.saturating_sub(i64::try_from(lines).unwrap_or(i64::MAX)).max(0);
+        after = there
+            .saturating_sub(i64::try_from(lines).unwrap_or(i64::MAX))
+            .max(0);
     }
     loop {
         let rows = service.log(id, after, PAGE).await?;

@@ -10,7 +10,6 @@ mod cancel;
 mod cluster;
 mod completions;
 mod describe;
-mod dry_run;
 mod engine_room;
 mod entry;
 mod error;

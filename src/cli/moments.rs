@@ -80,7 +80,12 @@ mod tests {
 
     #[test]
     fn what_took_long_is_told_in_larger_units() {
-        for (millis, shown) in [(40, "0.0s"), (3_240, "3.2s"), (125_000, "2m05s"), (3_900_000, "1h05m")] {
+        for (millis, shown) in [
+            (40, "0.0s"),
+            (3_240, "3.2s"),
+            (125_000, "2m05s"),
+            (3_900_000, "1h05m"),
+        ] {
             assert_eq!(took(Duration::from_millis(millis)), shown);
         }
     }

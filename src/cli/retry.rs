@@ -38,7 +38,10 @@ pub(super) async fn run(args: RetryArgs, situation: &Situation) -> Result<u8, Cl
         tasks => print_list(format, tasks).await?,
     };
     if format == Format::Name {
-        let ids: String = retried.iter().map(|task| format!("{}\n", task.id)).collect();
+        let ids: String = retried
+            .iter()
+            .map(|task| format!("{}\n", task.id))
+            .collect();
         answer(&ids).await?;
     }
     Ok(exit::SUCCESS)

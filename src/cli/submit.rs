@@ -25,9 +25,7 @@ pub(super) async fn run(args: SubmitArgs, situation: &Situation) -> Result<u8, C
     let submitted = service.submit(tasks).await?;
     let shown: Vec<_> = submitted
         .iter()
-        .map(|task| {
-            json!({"id": task.id, "key": task.key.to_string(), "created": task.created})
-        })
+        .map(|task| json!({"id": task.id, "key": task.key.to_string(), "created": task.created}))
         .collect();
     if !print_list(situation.format(), &shown).await? {
         let ids: String = submitted
