@@ -68,7 +68,8 @@ impl PodOperator {
 }
 
 /// The connection that a task names, with what it says about it itself.
-fn connection_of(file: &TaskFile) -> ConnectionRef {
+#[must_use]
+pub fn connection_of(file: &TaskFile) -> ConnectionRef {
     ConnectionRef {
         name: file.pod.kubernetes_conn_id.clone(),
         overrides: ConnectionOverrides {
