@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use adjourn::local_cluster::process::{
-    ClusterDir, ClusterInfo, StartOptions, start, stop,
-};
+use adjourn::local_cluster::process::{ClusterDir, ClusterInfo, StartOptions, start, stop};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use tempfile::TempDir;
 

@@ -11,7 +11,11 @@ use crate::cluster::Cluster;
 
 /// Requests whose recorded answer another set-up must give: a second user with roles of its own
 /// (the local cluster knows one user), an exec of a running container (see the exec tests).
-const ELSEWHERE: [&str; 3] = ["exec", "forbidden:", "create in a namespace that is being deleted"];
+const ELSEWHERE: [&str; 3] = [
+    "exec",
+    "forbidden:",
+    "create in a namespace that is being deleted",
+];
 
 struct Exchange {
     about: String,
@@ -111,8 +115,10 @@ struct Replay {
 
 impl Replay {
     async fn new(cluster: &Cluster) -> Self {
-        let owner = cluster.client().await;
         let mut config = cluster.config().await;
+        // An answer is to be seen the first time that it comes.
+        config.default_retry = false;
+        let owner = kube::Client::try_from(config.clone()).unwrap();
         config.auth_info.token = Some("bogus".to_owned().into());
         let stranger = kube::Client::try_from(config.clone()).unwrap();
         config.auth_info.token = None;

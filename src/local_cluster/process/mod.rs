@@ -33,5 +33,5 @@ pub fn entry(args: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     if name == SERVER {
         return Some(server::run(&rest));
     }
-    None
+    super::node::entry(name, &rest)
 }
