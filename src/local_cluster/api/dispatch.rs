@@ -16,6 +16,7 @@ use super::discovery;
 use super::eviction;
 use super::form;
 use super::list;
+use super::logs;
 use super::media::{self, Form};
 use super::query::{ListOptions, Query};
 use super::refusal::Refusal;
@@ -180,6 +181,7 @@ impl Incoming<'_> {
             (Subresource::Status, &Method::PATCH) => {
                 update::patch(api, key, Part::Status, query, headers, body)
             }
+            (Subresource::Log, &Method::GET) => logs::respond(api, key, query),
             (Subresource::Eviction, &Method::POST) => eviction::respond(api, key, query, body),
             (
                 Subresource::Status

@@ -13,6 +13,7 @@ mod dispatch;
 mod eviction;
 mod form;
 mod list;
+mod logs;
 mod media;
 mod metadata;
 mod names;

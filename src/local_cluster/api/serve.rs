@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::create::furnish_namespace;
 use super::{dispatch, namespaces};
+use crate::local_cluster::node::Node;
 use crate::local_cluster::objects::{ObjectError, ObjectKey, Objects, Resource};
 
 /// How long a client may take for its TLS handshake.
@@ -27,12 +28,13 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// What the API needs to answer.
 pub struct Api {
     pub(crate) objects: Objects,
+    pub(crate) node: Node,
     pub(crate) token: String,
     pub(crate) stopping: CancellationToken,
 }
 
 impl Api {
-    /// An API over `objects` for whoever presents `token`. Open watches end when `stopping` is
+    /// An API over `objects`, whose pods `node` runs, for whoever presents `token`. Open watches end when `stopping` is
     /// cancelled. The namespaces that every cluster has are made here.
     ///
     /// # Errors
@@ -40,11 +42,13 @@ impl Api {
     /// The objects cannot be written.
     pub fn new(
         objects: Objects,
+        node: Node,
         token: String,
         stopping: CancellationToken,
     ) -> Result<Self, ObjectError> {
         let api = Self {
             objects,
+            node,
             token,
             stopping,
         };

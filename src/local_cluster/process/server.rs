@@ -21,6 +21,7 @@ use super::credentials::Credentials;
 use super::dir::{ClusterDir, lock_file, write_private};
 use super::info::{ClusterInfo, Settings};
 use crate::local_cluster::api::{self, Api};
+use crate::local_cluster::node::{IsolationChoice, Node, NodeConfig};
 use crate::local_cluster::objects::{Objects, Resource};
 
 /// The exit code for arguments that nobody but a person can have given.
@@ -81,9 +82,14 @@ async fn live(dir: &ClusterDir, settings: Settings) -> io::Result<()> {
     // Ends the API; the pods' processes are ended only when the owner wishes it.
     let stopping = CancellationToken::new();
     let asked = CancellationToken::new();
-    let _ = &settings;
-    let api = Api::new(objects.clone(), credentials.token.clone(), stopping.clone())
-        .map_err(io::Error::other)?;
+    let node = Node::start(objects.clone(), node_config(dir, settings)?).await?;
+    let api = Api::new(
+        objects.clone(),
+        node.clone(),
+        credentials.token.clone(),
+        stopping.clone(),
+    )
+    .map_err(io::Error::other)?;
     write_private(
         &dir.kubeconfig(),
         credentials.kubeconfig(&server).as_bytes(),
@@ -91,13 +97,14 @@ async fn live(dir: &ClusterDir, settings: Settings) -> io::Result<()> {
     let started_at = started_at();
     let info = {
         let (objects, kubeconfig) = (objects.clone(), dir.kubeconfig());
+        let isolation = node.isolation();
         move || ClusterInfo {
             kubeconfig: kubeconfig.clone(),
             server: server.clone(),
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started_at,
-            isolation: String::new(),
+            isolation: isolation.clone(),
             pods: objects.count(Resource::Pod),
         }
     };
@@ -119,7 +126,20 @@ async fn live(dir: &ClusterDir, settings: Settings) -> io::Result<()> {
     }
     stopping.cancel();
     while tasks.join_next().await.is_some() {}
+    if asked.is_cancelled() {
+        node.shutdown().await?;
+    }
     Ok(())
+}
+
+fn node_config(dir: &ClusterDir, settings: Settings) -> io::Result<NodeConfig> {
+    let mut config = NodeConfig::new(dir.node(), std::env::current_exe()?);
+    config.hidden.push(dir.path().to_owned());
+    config.images = settings.images;
+    if settings.plain_processes {
+        config.isolation = IsolationChoice::Plain;
+    }
+    Ok(config)
 }
 
 /// The port of the last time, so that clients that know it find the cluster again; another one
