@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 pub use view::{HistoryView, PodView, TaskDetail, TaskView, TriggerView};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::operator::{Operators, Refused};
 use crate::store::{LogRow, NewTask, SqlTable, Store, StoreError, Submitted, TaskFilter};
 use crate::task::file::TaskFile;
@@ -63,6 +63,19 @@ impl Service {
     /// key that another definition has.
     pub async fn submit(&self, tasks: Vec<TaskFile>) -> Result<Vec<Submitted>, ServiceError> {
         let now = self.clock.now();
+        let rows = self.checked(tasks, now)?;
+        Ok(self.store.submit(rows, now).await?)
+    }
+
+    /// Checks `tasks` as [`Service::submit`] does, and stores nothing.
+    ///
+    /// # Errors
+    /// [`ServiceError::Refused`] for a task that could not run.
+    pub fn check(&self, tasks: &[TaskFile]) -> Result<(), ServiceError> {
+        self.checked(tasks.to_vec(), self.clock.now()).map(|_| ())
+    }
+
+    fn checked(&self, tasks: Vec<TaskFile>, now: Timestamp) -> Result<Vec<NewTask>, ServiceError> {
         let fresh_run = format!("manual__{}", now.format("%Y-%m-%dT%H:%M:%S%.6f+00:00"));
         let mut rows = Vec::with_capacity(tasks.len());
         for mut task in tasks {
@@ -85,18 +98,18 @@ impl Service {
                 retry: task.retry.clone(),
                 execution_timeout: task.execution_timeout,
             };
-            self.check(&new)?;
+            self.check_one(&new, now)?;
             rows.push(new);
         }
-        Ok(self.store.submit(rows, now).await?)
+        Ok(rows)
     }
 
-    fn check(&self, task: &NewTask) -> Result<(), ServiceError> {
+    fn check_one(&self, task: &NewTask, now: Timestamp) -> Result<(), ServiceError> {
         let Some(operator) = self.operators.get(&task.operator) else {
             return Ok(());
         };
         operator
-            .check(&task.key, &task.definition, self.clock.now())
+            .check(&task.key, &task.definition, now)
             .map_err(|refused| ServiceError::Refused {
                 task_id: task.key.task_id.clone(),
                 refused,

@@ -174,7 +174,14 @@ async fn look_after(
                 cancelling: true,
                 ..
             } => Some(Came::Cancelled),
-            _ => None,
+            TaskState::Running { .. }
+            | TaskState::Queued { .. }
+            | TaskState::Deferred
+            | TaskState::UpForRetry { .. }
+            | TaskState::Success
+            | TaskState::Failed
+            | TaskState::Skipped
+            | TaskState::Cancelled => None,
         },
         Err(error) => {
             tracing::warn!(task = %row.id, %error, "the task could not be looked at");
@@ -212,7 +219,7 @@ fn outcome(shared: &Shared, row: &TaskRow, result: Result<Step, Failure>) -> Opt
             kind,
             retryable,
             ending,
-        }) => fail(shared, row, kind, retryable, ending),
+        }) => fail(shared, row, kind, retryable, *ending),
     })
 }
 
@@ -291,7 +298,7 @@ async fn ended_by_on_kill(
     let deadline = shared.clock.now() + WIND_UP;
     match attend_kill(shared, row, work, deadline).await {
         Came::Done(Ok(Step::Complete(ending) | Step::Skip(ending))) => Ok(ending),
-        Came::Done(Err(Failure::Attempt { ending, .. })) => Ok(ending),
+        Came::Done(Err(Failure::Attempt { ending, .. })) => Ok(*ending),
         Came::Done(Err(Failure::Transient {
             reason,
             retry_after,

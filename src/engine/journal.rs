@@ -17,9 +17,10 @@ pub(super) struct StoreJournal {
 }
 
 fn told(error: StoreError) -> JournalError {
-    match error {
-        StoreError::FenceLost { .. } => JournalError::FenceLost,
-        other => JournalError::Unavailable(other.to_string()),
+    if error.is_fence_lost() {
+        JournalError::FenceLost
+    } else {
+        JournalError::Unavailable(error.to_string())
     }
 }
 

@@ -17,6 +17,7 @@ mod settings;
 mod triggerer;
 mod worker;
 
+pub use disposal::Disposer;
 pub use owner::Owner;
 pub use running::{Engine, EngineOptions, live_daemon};
 pub use settings::EngineSettings;

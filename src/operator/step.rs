@@ -40,7 +40,7 @@ pub enum Failure {
         /// Whether another attempt could help.
         retryable: bool,
         /// What it leaves behind.
-        ending: Ending,
+        ending: Box<Ending>,
     },
     /// Somebody else holds the task now: whatever this worker does counts no more.
     #[error("the task has been taken over")]
@@ -54,10 +54,10 @@ impl Failure {
         Self::Attempt {
             kind,
             retryable,
-            ending: Ending {
+            ending: Box::new(Ending {
                 reason: reason.into(),
                 ..Ending::default()
-            },
+            }),
         }
     }
 

@@ -276,8 +276,9 @@ async fn reclaim_one(
 
 /// The task moved on meanwhile: nothing to do, and nothing wrong.
 pub(super) fn ignore_illegal(error: JobError) -> Result<(), JobError> {
-    match error {
-        JobError::Told(told) if matches!(*told, StoreError::Illegal { .. }) => Ok(()),
-        other => Err(other),
+    if error.is_illegal() {
+        Ok(())
+    } else {
+        Err(error)
     }
 }

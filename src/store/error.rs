@@ -147,6 +147,18 @@ impl StoreError {
         }
     }
 
+    /// Whether the write came too late: somebody else holds the task.
+    #[must_use]
+    pub fn is_fence_lost(&self) -> bool {
+        matches!(self, Self::FenceLost { .. })
+    }
+
+    /// Whether the event has no meaning in the task's state.
+    #[must_use]
+    pub fn is_illegal(&self) -> bool {
+        matches!(self, Self::Illegal { .. })
+    }
+
     /// Sorts an error of SQLite's by its result code; never by its text.
     pub(super) fn from_sql(path: &Path, source: sqlx::Error) -> Self {
         let path = path.to_owned();
@@ -192,6 +204,14 @@ impl From<StoreError> for JobError {
 }
 
 impl JobError {
+    /// Whether the event has no meaning in the task's state.
+    pub(super) fn is_illegal(&self) -> bool {
+        match self {
+            Self::Told(told) => told.is_illegal(),
+            Self::Sql(_) => false,
+        }
+    }
+
     /// Adds the path.
     pub(super) fn at(self, path: &Path) -> StoreError {
         match self {

@@ -303,18 +303,16 @@ fn newest_schema() -> i64 {
 }
 
 async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
-    MIGRATIONS
-        .run(connection)
-        .await
-        .map_err(|error| match error {
-            MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => {
-                StoreError::from_sql(path, source)
-            }
-            other => StoreError::Damaged {
-                path: path.to_owned(),
-                detail: other.to_string(),
-            },
-        })
+    MIGRATIONS.run(connection).await.map_err(|error| {
+        let detail = error.to_string();
+        if let MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) = error {
+            return StoreError::from_sql(path, source);
+        }
+        StoreError::Damaged {
+            path: path.to_owned(),
+            detail,
+        }
+    })
 }
 
 /// Notices the commits of other processes, which nobody in this one tells about.

@@ -70,7 +70,7 @@ fn verdict(
             Err(Failure::Attempt {
                 kind,
                 retryable: true,
-                ending: ending(reason, failure.exit_code, false),
+                ending: Box::new(ending(reason, failure.exit_code, false)),
             })
         }
         // The caller has looked already; a pod that is not final is looked at again later.

@@ -3,13 +3,14 @@
 use k8s_openapi::api::core::v1::Pod;
 use rand::distr::{Alphanumeric, SampleString};
 
-use super::plan::{Manifest, PlanOptions, plan};
+use super::plan::{PlanOptions, plan};
 use super::{PodOperator, connection_of, definition_of};
 use crate::operator::{Failure, Step, TaskContext};
 use crate::pod::client::{ApiError, ClusterClient};
 use crate::pod::intent::{hash_of, mark, nonce_of};
 use crate::pod::lifecycle::{self, Creation};
 use crate::pod::observe::{PodPhase, observe};
+use crate::pod::spec::PodManifest;
 use crate::task::file::TaskFile;
 use crate::task::outcome::FailureKind;
 use crate::task::pods::{ConnectionRef, PodIntent, PodRecord};
@@ -56,7 +57,7 @@ impl PodOperator {
             (None, None) => {
                 // The crash came before the call, or the call failed: the same name again.
                 let mut manifest = self.manifest(context, file, &client)?;
-                manifest.set_name(&intent.name);
+                manifest.as_value_mut()["metadata"]["name"] = intent.name.as_str().into();
                 self.send(context, &client, manifest, intent).await
             }
             (_, Some(_)) => {
@@ -119,7 +120,7 @@ impl PodOperator {
         context: &TaskContext,
         file: &TaskFile,
         client: &ClusterClient,
-    ) -> Result<Manifest, Failure> {
+    ) -> Result<PodManifest, Failure> {
         let mut connection = self
             .connections
             .settings(&file.pod.kubernetes_conn_id)
@@ -147,7 +148,7 @@ impl PodOperator {
         &self,
         context: &TaskContext,
         client: &ClusterClient,
-        manifest: Manifest,
+        manifest: PodManifest,
         intent: &PodIntent,
     ) -> Result<Pod, Failure> {
         let mut body = manifest.into_value();
@@ -179,7 +180,7 @@ impl PodOperator {
     }
 }
 
-fn intent(manifest: &Manifest, connection: ConnectionRef) -> PodIntent {
+fn intent(manifest: &PodManifest, connection: ConnectionRef) -> PodIntent {
     PodIntent {
         connection,
         namespace: manifest.namespace().to_owned(),

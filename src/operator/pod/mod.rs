@@ -14,11 +14,12 @@ mod reentry;
 
 use async_trait::async_trait;
 
-pub use plan::{Manifest, PlanError, PlanOptions, plan};
+pub use plan::{PlanError, PlanOptions, plan};
 
 use super::{Failure, Operator, Refused, Step, TaskContext};
 use crate::clock::Timestamp;
 use crate::pod::client::{ClusterClient, ConnectionError, Connections};
+use crate::pod::spec::validate;
 use crate::task::deferral::TriggerEvent;
 use crate::task::file::TaskFile;
 use crate::task::id::TaskKey;
@@ -67,7 +68,8 @@ impl PodOperator {
 }
 
 /// The connection that a task names, with what it says about it itself.
-fn connection_of(file: &TaskFile) -> ConnectionRef {
+#[must_use]
+pub fn connection_of(file: &TaskFile) -> ConnectionRef {
     ConnectionRef {
         name: file.pod.kubernetes_conn_id.clone(),
         overrides: ConnectionOverrides {
@@ -106,11 +108,13 @@ impl Operator for PodOperator {
         };
         let planned =
             plan(&file, &options, &mut rand::rng()).map_err(|error| refused(error.to_string()))?;
-        let violations = planned.violations();
+        let violations = validate(&planned);
         if violations.is_empty() {
             Ok(())
         } else {
-            Err(Refused(violations))
+            Err(Refused(
+                violations.iter().map(ToString::to_string).collect(),
+            ))
         }
     }
 

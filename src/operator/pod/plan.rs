@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use rand::Rng;
-use serde_json::Value;
 
 use crate::clock::Timestamp;
 use crate::pod::client::ConnectionSettings;
@@ -42,47 +41,6 @@ pub enum PlanError {
     Build(#[from] BuildError),
 }
 
-/// A planned pod.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Manifest(PodManifest);
-
-impl Manifest {
-    /// The pod's name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        self.0.name()
-    }
-
-    /// The pod's namespace.
-    #[must_use]
-    pub fn namespace(&self) -> &str {
-        self.0.namespace()
-    }
-
-    /// The pod as JSON.
-    #[must_use]
-    pub fn as_value(&self) -> &Value {
-        self.0.as_value()
-    }
-
-    /// The pod as JSON.
-    #[must_use]
-    pub fn into_value(self) -> Value {
-        self.0.into_value()
-    }
-
-    /// Gives the pod the name that is on record for it.
-    pub fn set_name(&mut self, name: &str) {
-        self.0.as_value_mut()["metadata"]["name"] = name.into();
-    }
-
-    /// What the API server would refuse about it: a sentence each.
-    #[must_use]
-    pub fn violations(&self) -> Vec<String> {
-        Vec::new()
-    }
-}
-
 /// Renders a definition's templates and builds its pod.
 ///
 /// # Errors
@@ -91,7 +49,7 @@ pub fn plan(
     file: &TaskFile,
     options: &PlanOptions<'_>,
     random: &mut impl Rng,
-) -> Result<Manifest, PlanError> {
+) -> Result<PodManifest, PlanError> {
     let parameters = render(&file.pod, &template_context(file, options))?;
     let key = options.key;
     let connection = ConnectionDefaults {
@@ -116,8 +74,7 @@ pub fn plan(
         },
         normalise_name: true,
     };
-    let manifest = build(&parameters, &context, &mut RandomNames::new(random))?;
-    Ok(Manifest(manifest))
+    Ok(build(&parameters, &context, &mut RandomNames::new(random))?)
 }
 
 fn template_context(file: &TaskFile, options: &PlanOptions<'_>) -> TemplateContext {

@@ -119,7 +119,7 @@ impl PodOperator {
         Err(Failure::Attempt {
             kind,
             retryable: true,
-            ending,
+            ending: Box::new(ending),
         })
     }
 

@@ -12,7 +12,6 @@ mod connections;
 mod error;
 mod pool;
 mod request;
-mod settings;
 mod source;
 
 pub use backoff::Backoff;
@@ -22,6 +21,7 @@ pub use connections::{ConnectionError, Connections, DEFAULT_CONNECTION};
 pub use error::{ApiError, Cause, Refusal};
 pub use pool::Clients;
 pub(crate) use request::{ApiRequest, not_answered};
-pub use settings::ConnectionSettings;
 
+/// Plain data that a person writes: it lives with the other settings.
+pub use crate::config::ConnectionSettings;
 pub use crate::task::pods::ConnectionOverrides;

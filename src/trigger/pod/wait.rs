@@ -1,6 +1,5 @@
 //! Waiting for a pod: fed by the shared watch, woken by time.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,7 +9,8 @@ use super::decide::{FirstSeen, decide, next_moment};
 use super::kwargs::PodTriggerKwargs;
 use crate::clock::Clock;
 use crate::pod::client::{Backoff, Connections};
-use crate::pod::watch::{PodWatchHub, Subscription};
+use crate::pod::spec::INSTALLATION_LABEL;
+use crate::pod::watch::{PodWatchHub, Subscription, WatchSettings};
 use crate::task::deferral::{TriggerEvent, TriggerSpec};
 use crate::trigger::{Trigger, TriggerKind, TriggerUnusable};
 
@@ -18,14 +18,24 @@ use crate::trigger::{Trigger, TriggerKind, TriggerUnusable};
 #[derive(Clone)]
 pub struct PodTriggers {
     connections: Connections,
-    hub: Arc<PodWatchHub>,
+    hub: PodWatchHub,
 }
 
 impl PodTriggers {
-    /// Pod triggers on any of `connections`, fed by `hub`.
+    /// Pod triggers on any of `connections`, which watch the pods of one installation.
     #[must_use]
-    pub fn new(connections: Connections, hub: Arc<PodWatchHub>) -> Self {
-        Self { connections, hub }
+    pub fn new(connections: Connections, installation: &str) -> Self {
+        let selector = format!("{INSTALLATION_LABEL}={installation}");
+        Self {
+            connections,
+            hub: PodWatchHub::new(selector, WatchSettings::default()),
+        }
+    }
+
+    /// The watches that feed the triggers.
+    #[must_use]
+    pub fn hub(&self) -> &PodWatchHub {
+        &self.hub
     }
 }
 
@@ -71,7 +81,7 @@ impl Trigger for PodTrigger {
                 }
             }
             tokio::select! {
-                () = pod.changed() => {}
+                _ = pod.changed() => {}
                 () = tokio::time::sleep_until(wake) => {}
             }
             if Instant::now() >= next_poll {

@@ -18,27 +18,26 @@ use crate::task::pods::ConnectionOverrides;
 #[serde(default)]
 pub struct ConnectionSettings {
     /// Use the service account of the pod that this process runs in.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub in_cluster: Option<bool>,
     /// A kubeconfig file.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub kube_config_path: Option<PathBuf>,
     /// A kubeconfig, written out. Never shown and never stored with a task.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub kube_config: Option<Value>,
     /// Which context of the kubeconfig; its `current-context` when absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster_context: Option<String>,
     /// The namespace of pods that name none.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
     /// Whether the server's certificate must be valid; true when absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub verify_ssl: Option<bool>,
     /// How long one request may take, in seconds; 30 when absent. Streams are bounded by silence
     /// instead.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub request_timeout_seconds: Option<u64>,
+    /// The image of the sidecar that keeps a task's result.
+    pub xcom_sidecar_container_image: Option<String>,
+    /// The sidecar's `resources`, as an object or as JSON text.
+    pub xcom_sidecar_container_resources: Option<Value>,
+    /// The sidecar's `securityContext`, as an object or as JSON text.
+    pub xcom_sidecar_container_security_context: Option<Value>,
 }
 
 impl ConnectionSettings {
@@ -90,7 +89,7 @@ impl fmt::Debug for ConnectionSettings {
             .field("namespace", &self.namespace)
             .field("verify_ssl", &self.verify_ssl)
             .field("request_timeout_seconds", &self.request_timeout_seconds)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
