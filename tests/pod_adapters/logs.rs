@@ -263,7 +263,9 @@ async fn a_follow_goes_on_through_a_break_and_a_stall_and_ends_with_the_containe
                 seen.extend(batch.lines);
                 None
             }
-            other => Some((other, follower.cursor().clone())),
+            end @ (FollowStep::Ended | FollowStep::Unavailable { .. } | FollowStep::Gone) => {
+                Some((end, follower.cursor().clone()))
+            }
         }
     };
     // Breaks once, then gives the whole log; the stream after it hangs until it is renewed.
