@@ -9,5 +9,18 @@ fn main() -> ExitCode {
     if let Some(code) = adjourn::local_cluster::process::entry(std::env::args_os()) {
         return code;
     }
-    ExitCode::SUCCESS
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: the runtime does not start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(adjourn::cli::run());
+    // A thread that waits for a reader of our output, or for stdin, must not hold up the end.
+    runtime.shutdown_background();
+    code
 }

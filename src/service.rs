@@ -1,1 +1,195 @@
-//! (being written)
+//! What the command line and the HTTP API share: every question about tasks and every wish.
+//!
+//! Answers plain values that serialise as they are shown. Works beside a live daemon: all that
+//! it writes goes through the store's fenced transitions.
+
+mod view;
+
+use std::sync::Arc;
+
+pub use view::{HistoryView, PodView, TaskDetail, TaskView, TriggerView};
+
+use crate::clock::{Clock, Timestamp};
+use crate::operator::{Operators, Refused};
+use crate::store::{LogRow, NewTask, SqlTable, Store, StoreError, Submitted, TaskFilter};
+use crate::task::file::TaskFile;
+use crate::task::id::{TaskId, TaskKey, TaskRef};
+
+/// Questions and wishes about the tasks of one installation.
+#[derive(Clone)]
+pub struct Service {
+    store: Store,
+    operators: Arc<Operators>,
+    clock: Clock,
+}
+
+/// Why the service could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The task file is well formed, but would not make a pod that the API server takes.
+    #[error("task {task_id}: {refused}")]
+    Refused {
+        /// Which task of the file.
+        task_id: String,
+        /// What is wrong with it, all at once.
+        refused: Refused,
+    },
+    /// The store says no.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Service {
+    /// A service over `store`; `operators` check what is submitted.
+    #[must_use]
+    pub fn new(store: Store, operators: Operators, clock: Clock) -> Self {
+        Self {
+            store,
+            operators: Arc::new(operators),
+            clock,
+        }
+    }
+
+    /// The store behind it.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Checks and stores all of `tasks`, or none. Tasks without a `run_id` share a new one.
+    ///
+    /// # Errors
+    /// [`ServiceError::Refused`] for a task that could not run; [`StoreError::KeyTaken`] for a
+    /// key that another definition has.
+    pub async fn submit(&self, tasks: Vec<TaskFile>) -> Result<Vec<Submitted>, ServiceError> {
+        let now = self.clock.now();
+        let rows = self.checked(tasks, now)?;
+        Ok(self.store.submit(rows, now).await?)
+    }
+
+    /// Checks `tasks` as [`Service::submit`] does, and stores nothing.
+    ///
+    /// # Errors
+    /// [`ServiceError::Refused`] for a task that could not run.
+    pub fn check(&self, tasks: &[TaskFile]) -> Result<(), ServiceError> {
+        self.checked(tasks.to_vec(), self.clock.now()).map(|_| ())
+    }
+
+    fn checked(&self, tasks: Vec<TaskFile>, now: Timestamp) -> Result<Vec<NewTask>, ServiceError> {
+        let fresh_run = format!("manual__{}", now.format("%Y-%m-%dT%H:%M:%S%.6f+00:00"));
+        let mut rows = Vec::with_capacity(tasks.len());
+        for mut task in tasks {
+            let run_id = task.run_id.get_or_insert_with(|| fresh_run.clone()).clone();
+            let key = TaskKey {
+                dag_id: task.dag_id.clone(),
+                task_id: task.task_id.clone(),
+                run_id,
+                map_index: task.map_index,
+            };
+            let new = NewTask {
+                key,
+                operator: crate::operator::pod::KIND.to_owned(),
+                definition: serde_json::to_string(&task).map_err(|error| {
+                    ServiceError::Refused {
+                        task_id: task.task_id.clone(),
+                        refused: Refused(vec![error.to_string()]),
+                    }
+                })?,
+                retry: task.retry.clone(),
+                execution_timeout: task.execution_timeout,
+            };
+            self.check_one(&new, now)?;
+            rows.push(new);
+        }
+        Ok(rows)
+    }
+
+    fn check_one(&self, task: &NewTask, now: Timestamp) -> Result<(), ServiceError> {
+        let Some(operator) = self.operators.get(&task.operator) else {
+            return Ok(());
+        };
+        operator
+            .check(&task.key, &task.definition, now)
+            .map_err(|refused| ServiceError::Refused {
+                task_id: task.key.task_id.clone(),
+                refused,
+            })
+    }
+
+    /// The id of the task that `reference` names.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn resolve(&self, reference: &TaskRef) -> Result<TaskId, ServiceError> {
+        Ok(self.store.resolve(reference).await?)
+    }
+
+    /// The tasks that `filter` lets through, newest first.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn list(&self, filter: &TaskFilter) -> Result<Vec<TaskView>, ServiceError> {
+        let rows = self.store.list(filter).await?;
+        Ok(rows.into_iter().map(TaskView::from).collect())
+    }
+
+    /// One task in a line's worth.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn task(&self, id: TaskId) -> Result<TaskView, ServiceError> {
+        Ok(self.store.task(id).await?.into())
+    }
+
+    /// One task with its pods, its trigger, its history and its result.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn describe(&self, id: TaskId) -> Result<TaskDetail, ServiceError> {
+        let task = self.store.task(id).await?;
+        let pods = self.store.pods(id).await?;
+        let trigger = self.store.trigger_of(id).await?;
+        let history = self.store.history(id).await?;
+        let xcom = self.store.xcom(id).await?;
+        Ok(TaskDetail::new(task, pods, trigger, history, xcom))
+    }
+
+    /// Up to `limit` lines of a task's log behind number `after`.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn log(
+        &self,
+        id: TaskId,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<LogRow>, ServiceError> {
+        Ok(self.store.log_lines(id, after, limit).await?)
+    }
+
+    /// Asks for the end of a task.
+    ///
+    /// # Errors
+    /// [`StoreError::Illegal`] when it has ended already.
+    pub async fn cancel(&self, id: TaskId, reason: &str) -> Result<TaskView, ServiceError> {
+        let row = self.store.cancel(id, reason, self.clock.now()).await?;
+        Ok(row.into())
+    }
+
+    /// Gives a task another attempt.
+    ///
+    /// # Errors
+    /// [`StoreError::Illegal`] when it has succeeded or is under way.
+    pub async fn retry(&self, id: TaskId, reason: &str) -> Result<TaskView, ServiceError> {
+        let row = self.store.retry(id, reason, self.clock.now()).await?;
+        Ok(row.into())
+    }
+
+    /// Runs a person's own statement; it cannot write.
+    ///
+    /// # Errors
+    /// [`StoreError::Query`] in SQLite's words.
+    pub async fn sql(&self, statement: &str) -> Result<SqlTable, ServiceError> {
+        Ok(self.store.sql(statement).await?)
+    }
+}

@@ -1,1 +1,38 @@
-//! (being written)
+//! The command line: words into wishes, answers into text.
+//!
+//! Data goes to stdout, everything else to stderr. Every error is told in one place (`entry`)
+//! and mapped to an exit code in one place (`exit`). Commands speak to the service; only `run`,
+//! `serve` and `cancel` start an engine, through `engine_room`, and only `cluster` and `--local`
+//! know the local cluster, through `local`.
+
+mod args;
+mod cancel;
+mod cluster;
+mod completions;
+mod describe;
+mod engine_room;
+mod entry;
+mod error;
+pub mod exit;
+mod follow;
+mod get;
+mod input;
+mod local;
+mod logs;
+mod moments;
+mod notify;
+mod output;
+mod retry;
+mod run;
+mod schema;
+mod serve;
+mod signals;
+mod situation;
+mod sql;
+mod submit;
+mod table;
+mod verdict;
+mod wait;
+
+pub use args::Cli;
+pub use entry::run;

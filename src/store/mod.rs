@@ -1,1 +1,36 @@
-//! (being written)
+//! The embedded store: SQLite, and every line of SQL in this crate.
+//!
+//! One writer task owns the only writing connection and commits what arrives together in one
+//! transaction (`writer`); readers work beside it. Every change of a task's state goes through
+//! [`crate::task::state::apply`] (`transition`), is guarded by the task's fence, and is written
+//! with everything that must agree with it. No transaction spans a Kubernetes call, and `now` is
+//! always bound.
+//!
+//! Knows the vocabulary in `task` and nothing else of this crate.
+
+mod claim;
+mod commit;
+mod disposals;
+mod engines;
+mod error;
+mod inspect;
+mod logs;
+mod open;
+mod pods;
+mod rows;
+mod submit;
+mod transition;
+mod triggers;
+mod writer;
+
+pub use claim::{Claimed, Lapsed, Scope};
+pub use commit::{Renewal, StepCommit};
+pub use disposals::DueDisposal;
+pub use engines::{EngineKind, EngineRow};
+pub use error::StoreError;
+pub use inspect::{HistoryRow, SqlCell, SqlTable, TaskFilter, TriggerRow};
+pub use logs::{LogRow, StoredCursor};
+pub use open::Store;
+pub use rows::TaskRow;
+pub use submit::{NewTask, Submitted};
+pub use triggers::StoredTrigger;

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::pods::Disposal;
+
 /// Why an attempt did not succeed, as far as an exit code tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -43,4 +45,17 @@ impl fmt::Display for FailureKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// What an attempt leaves behind; stored together with its verdict.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Ending {
+    /// Why it ended as it did, in words for a person.
+    pub reason: String,
+    /// The exit code that decided, if one did.
+    pub exit_code: Option<i32>,
+    /// The task's result.
+    pub result: Option<serde_json::Value>,
+    /// What is to become of its pods.
+    pub disposals: Vec<Disposal>,
 }

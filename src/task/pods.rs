@@ -1,5 +1,7 @@
 //! Which pod belongs to which attempt, and what is to become of it.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 /// A pod that exists or existed: the uid tells it from another of the same name.
@@ -13,13 +15,46 @@ pub struct PodIdentity {
     pub uid: String,
 }
 
+/// Which cluster a task's pods belong to. Names only: never a credential.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ConnectionRef {
+    /// The connection's name in the configuration.
+    pub name: String,
+    /// What the task itself says about it.
+    #[serde(default, skip_serializing_if = "ConnectionOverrides::is_empty")]
+    pub overrides: ConnectionOverrides,
+}
+
+/// What a single task says about its connection: the operator's parameters of these names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ConnectionOverrides {
+    /// Use the service account of the pod that this process runs in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_cluster: Option<bool>,
+    /// Which context of the kubeconfig.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_context: Option<String>,
+    /// A kubeconfig file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config_file: Option<PathBuf>,
+}
+
+impl ConnectionOverrides {
+    /// Whether the task says nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// What an attempt is about to create, stored before the create call.
 ///
 /// After a crash the same name is tried again; a 409 is our own pod only if it carries `nonce`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PodIntent {
-    /// The connection whose cluster gets the pod. Only its name: never a credential.
-    pub connection: String,
+    /// The cluster that gets the pod.
+    pub connection: ConnectionRef,
     /// The pod's namespace.
     pub namespace: String,
     /// The pod's final name, suffix included.
@@ -87,13 +122,14 @@ impl DisposalAction {
 /// A durable wish about a pod, carried out by the janitor until it holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disposal {
-    /// The connection whose cluster holds the pod.
-    pub connection: String,
-    /// The pod. Without a uid (created, but the answer was lost) the nonce decides.
+    /// The cluster that holds the pod.
+    pub connection: ConnectionRef,
+    /// The pod's namespace.
     pub namespace: String,
     /// The pod's name.
     pub name: String,
-    /// The pod's uid, if it is known.
+    /// The pod's uid, if it is known. Otherwise (created, but the answer was lost) the nonce
+    /// decides.
     pub uid: Option<String>,
     /// The nonce of the intent, to recognise a pod whose uid is not known.
     pub nonce: String,

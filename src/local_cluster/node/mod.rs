@@ -1,1 +1,35 @@
-//! (being written)
+//! The cluster's one node: it runs the containers of pods as local processes.
+//!
+//! It reads pods from the object store and writes their status back, and knows nothing of HTTP.
+//!
+//! ```text
+//!  object store ──watch──▶ service ──▶ scheduler          binds a pod to the node
+//!        ▲                     └─────▶ kubelet::worker     one task a pod: state, status, events
+//!        └───────status, events───────────┘ │
+//!                                           ▼
+//!                      runtime ──spawns──▶ shim ──spawns──▶ first process = the command
+//!                         ▲                 │ (outlives the server; pipes, log, exit code)
+//!                         └─ files, pipes ──┘
+//! ```
+//!
+//! Invariant: a container has one shim; a shim that ends has stored how its container ended, or
+//! the container ends with it and its exit code is told as unknown.
+
+mod config;
+mod entry;
+mod exec;
+mod kubelet;
+mod logs;
+mod probe;
+mod quantity;
+mod runtime;
+mod scheduler;
+mod service;
+mod shim;
+
+pub use config::{IsolationChoice, NodeConfig};
+pub use entry::entry;
+pub use exec::{ExecRefusal, ExecRequest, ExecSession};
+pub use logs::{LogOptions, LogRefusal, LogStream};
+pub use service::Node;
+pub use shim::exec::ExecEnd;

@@ -1,1 +1,22 @@
-//! (being written)
+//! The cluster's objects: one versioned store that the API server and the node share.
+//!
+//! Objects are whole API objects as JSON. Every change gets the next resource version, is written
+//! to a journal before it is answered, and reaches each watch exactly once and in order. The store
+//! knows what an object's metadata means (uid, resource version, finalizers) and nothing about
+//! pods: defaults and validation belong to the API, the life of a pod belongs to the node.
+
+mod error;
+mod journal;
+mod moment;
+mod record;
+mod resource;
+mod store;
+mod watch;
+
+pub use error::ObjectError;
+pub use moment::{now, now_micros};
+pub use record::{EventSource, EventType};
+pub use resource::{Object, ObjectKey, Resource};
+pub(crate) use store::version_of;
+pub use store::{Objects, Preconditions};
+pub use watch::{EventKind, ObjectEvent, ObjectWatch};

@@ -8,16 +8,20 @@
 mod backoff;
 mod connect;
 mod connect_error;
+mod connections;
 mod error;
 mod pool;
 mod request;
-mod settings;
 mod source;
 
 pub use backoff::Backoff;
 pub use connect::ClusterClient;
 pub use connect_error::ConnectError;
+pub use connections::{ConnectionError, Connections, DEFAULT_CONNECTION};
 pub use error::{ApiError, Cause, Refusal};
 pub use pool::Clients;
 pub(crate) use request::{ApiRequest, not_answered};
-pub use settings::{ConnectionOverrides, ConnectionSettings};
+
+/// Plain data that a person writes: it lives with the other settings.
+pub use crate::config::ConnectionSettings;
+pub use crate::task::pods::ConnectionOverrides;

@@ -7,6 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::task::pods::ConnectionOverrides;
+
 /// One `[connections.NAME]` section: where a cluster is and how to speak to it.
 ///
 /// `in_cluster`, `kube_config_path` and `kube_config` exclude each other. Without any of them
@@ -16,27 +18,26 @@ use serde_json::Value;
 #[serde(default)]
 pub struct ConnectionSettings {
     /// Use the service account of the pod that this process runs in.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub in_cluster: Option<bool>,
     /// A kubeconfig file.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub kube_config_path: Option<PathBuf>,
     /// A kubeconfig, written out. Never shown and never stored with a task.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub kube_config: Option<Value>,
     /// Which context of the kubeconfig; its `current-context` when absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster_context: Option<String>,
     /// The namespace of pods that name none.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
     /// Whether the server's certificate must be valid; true when absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub verify_ssl: Option<bool>,
     /// How long one request may take, in seconds; 30 when absent. Streams are bounded by silence
     /// instead.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub request_timeout_seconds: Option<u64>,
+    /// The image of the sidecar that keeps a task's result.
+    pub xcom_sidecar_container_image: Option<String>,
+    /// The sidecar's `resources`, as an object or as JSON text.
+    pub xcom_sidecar_container_resources: Option<Value>,
+    /// The sidecar's `securityContext`, as an object or as JSON text.
+    pub xcom_sidecar_container_security_context: Option<Value>,
 }
 
 impl ConnectionSettings {
@@ -88,20 +89,8 @@ impl fmt::Debug for ConnectionSettings {
             .field("namespace", &self.namespace)
             .field("verify_ssl", &self.verify_ssl)
             .field("request_timeout_seconds", &self.request_timeout_seconds)
-            .finish()
+            .finish_non_exhaustive()
     }
-}
-
-/// What a single task says about its connection: the operator's parameters of these names.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ConnectionOverrides {
-    /// Use the service account of the pod that this process runs in.
-    pub in_cluster: Option<bool>,
-    /// Which context of the kubeconfig.
-    pub cluster_context: Option<String>,
-    /// A kubeconfig file.
-    pub config_file: Option<PathBuf>,
 }
 
 #[cfg(test)]

@@ -1,0 +1,104 @@
+//! The command line as it may be written.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::{
+    cancel, cluster, completions, describe, get, logs, retry, run, serve, sql, submit, wait,
+};
+
+/// Run Kubernetes pods as durable, deferrable tasks.
+///
+/// A task survives the program that runs it: kill it at any moment, start it again, and every
+/// task goes on where it was.
+#[derive(Debug, Parser)]
+#[command(
+    name = "adjourn",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub(super) global: GlobalArgs,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub(super) struct GlobalArgs {
+    /// The SQLite database that holds the tasks [env: ADJOURN_DB]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(super) db: Option<PathBuf>,
+    /// The settings file [env: ADJOURN_CONFIG]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(super) config: Option<PathBuf>,
+    /// The kubeconfig to use, whatever the settings say
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(super) kubeconfig: Option<PathBuf>,
+    /// The context of the kubeconfig to use
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(super) context: Option<String>,
+    /// Use the local cluster, starting it if needed
+    #[arg(long, global = true, conflicts_with_all = ["kubeconfig", "context"])]
+    pub(super) local: bool,
+    /// How to print the answer
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT"
+    )]
+    pub(super) output: Format,
+}
+
+/// How an answer is printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// For people, with everything.
+    Wide,
+    /// One JSON document.
+    Json,
+    /// One JSON document a line.
+    Jsonl,
+    /// YAML.
+    Yaml,
+    /// Ids alone, one a line.
+    Name,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    Run(run::RunArgs),
+    Serve(serve::ServeArgs),
+    Submit(submit::SubmitArgs),
+    Get(get::GetArgs),
+    Describe(describe::DescribeArgs),
+    Logs(logs::LogsArgs),
+    Wait(wait::WaitArgs),
+    Cancel(cancel::CancelArgs),
+    Retry(retry::RetryArgs),
+    /// Print the JSON Schema of the task file
+    Schema,
+    Sql(sql::SqlArgs),
+    Cluster(cluster::ClusterArgs),
+    Completions(completions::CompletionsArgs),
+}
+
+/// Reads a length of time: seconds, or a text such as `1h30m`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let value = text
+        .parse::<f64>()
+        .map_or_else(|_| serde_json::Value::from(text), serde_json::Value::from);
+    crate::task::file::seconds::read(&value)
+        .ok_or_else(|| format!("must be {}", crate::task::file::seconds::WANTED))
+}

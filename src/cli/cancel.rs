@@ -1,0 +1,127 @@
+//! `adjourn cancel`: ends tasks before they end by themselves.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::args::Format;
+use super::error::CliError;
+use super::output::{answer, print_list, print_one, say};
+use super::run::let_go;
+use super::signals::Signals;
+use super::situation::Situation;
+use super::wait::ended;
+use super::{engine_room, exit, local, verdict};
+use crate::service::{Service, TaskView};
+use crate::store::{EngineKind, Scope};
+use crate::task::id::{TaskId, TaskRef};
+
+/// Cancel tasks: end their pods, then the tasks
+///
+/// Waits until they have ended. Where no `adjourn serve` is alive it does the work itself.
+#[derive(Debug, Args)]
+pub(super) struct CancelArgs {
+    /// The tasks: ids, or dag_id/task_id/run_id[/map_index]
+    #[arg(required = true)]
+    tasks: Vec<TaskRef>,
+    /// Ask for the end and do not wait for it
+    #[arg(long)]
+    no_wait: bool,
+    /// Give up waiting after this long, for example 10m
+    #[arg(long, value_name = "DURATION", value_parser = super::args::duration)]
+    timeout: Option<Duration>,
+    /// Why, for the task's history
+    #[arg(long, default_value = "cancelled by hand")]
+    reason: String,
+}
+
+pub(super) async fn run(args: CancelArgs, situation: &mut Situation) -> Result<u8, CliError> {
+    let service = situation.needed_service().await?;
+    let mut ids = Vec::with_capacity(args.tasks.len());
+    for task in &args.tasks {
+        ids.push(service.resolve(task).await?);
+    }
+    let mut asked = Vec::with_capacity(ids.len());
+    for id in &ids {
+        asked.push(ask(&service, *id, &args.reason).await?);
+    }
+    let tasks = if args.no_wait {
+        asked
+    } else {
+        see_it_done(&args, &service, &ids, situation).await?
+    };
+    report(&args, &tasks, situation.format()).await
+}
+
+/// Asks for a task's end. To have ended already is fine if it was cancelled.
+async fn ask(service: &Service, id: TaskId, reason: &str) -> Result<TaskView, CliError> {
+    let task = service.task(id).await?;
+    if !task.is_final {
+        return Ok(service.cancel(id, reason).await?);
+    }
+    if task.state == "cancelled" {
+        return Ok(task);
+    }
+    Err(CliError::Failed(format!(
+        "task {id} has ended already ({}): there is nothing to cancel",
+        task.state
+    )))
+}
+
+/// Waits until the tasks have ended and their pods are gone; works on it unless a daemon does.
+async fn see_it_done(
+    args: &CancelArgs,
+    service: &Service,
+    ids: &[TaskId],
+    situation: &mut Situation,
+) -> Result<Vec<TaskView>, CliError> {
+    let mut signals = Signals::listen()?;
+    if engine_room::daemon(situation, service).await?.is_none() {
+        local::use_if_asked(situation).await?;
+    }
+    let scope = Scope::Tasks(ids.to_vec());
+    let engine = engine_room::start(situation, service, EngineKind::Run, scope).await?;
+    let work = async {
+        engine.idle().await?;
+        ended(service, ids).await
+    };
+    let timeout = async {
+        match args.timeout {
+            Some(timeout) => tokio::time::sleep(timeout).await,
+            None => std::future::pending().await,
+        }
+    };
+    let result = tokio::select! {
+        result = work => result,
+        () = timeout => Err(CliError::TimedOut(
+            "the tasks have not ended in time; their end stays asked for".to_owned(),
+        )),
+        () = signals.next() => Err(CliError::Interrupted),
+    };
+    let_go(engine, &mut signals).await;
+    result
+}
+
+async fn report(args: &CancelArgs, tasks: &[TaskView], format: Format) -> Result<u8, CliError> {
+    match tasks {
+        [task] => print_one(format, task).await?,
+        tasks => print_list(format, tasks).await?,
+    };
+    if format == Format::Name {
+        let ids: String = tasks.iter().map(|task| format!("{}\n", task.id)).collect();
+        answer(&ids).await?;
+    }
+    for task in tasks {
+        if task.is_final {
+            say(verdict::line(task));
+        } else {
+            say(format!("task {} will be cancelled", task.id));
+        }
+    }
+    let as_asked = |task: &TaskView| task.state == "cancelled" || args.no_wait;
+    Ok(if tasks.iter().all(as_asked) {
+        exit::SUCCESS
+    } else {
+        exit::FAILED
+    })
+}

@@ -1,0 +1,131 @@
+//! Everything that the command line asks of the engine, the operators and their clusters.
+
+use std::collections::BTreeMap;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::error::{CliError, sentence};
+use super::situation::Situation;
+use crate::config::Config;
+use crate::engine::{Disposer, Engine, EngineOptions, EngineSettings, live_daemon};
+use crate::operator::Operators;
+use crate::operator::pod::{self, PodOperator, PodOperatorSettings};
+use crate::pod::client::{ConnectionError, Connections};
+use crate::service::Service;
+use crate::store::{EngineKind, Scope};
+use crate::task::file::TaskFile;
+use crate::task::pods::ConnectionRef;
+use crate::trigger::Triggers;
+use crate::trigger::pod::{self as pod_trigger, PodTriggers};
+
+/// The operators that tasks can name.
+pub(super) fn operators(situation: &Situation) -> Operators {
+    operators_on(situation, &Connections::new(situation.connections()))
+}
+
+fn operators_on(situation: &Situation, connections: &Connections) -> Operators {
+    let settings = PodOperatorSettings {
+        template_env: template_environment(&situation.config),
+    };
+    let operator = PodOperator::new(connections.clone(), settings);
+    Operators::default().with(pod::KIND, Arc::new(operator))
+}
+
+/// The environment variables that templates may read, as far as they are set.
+pub(super) fn template_environment(config: &Config) -> BTreeMap<String, String> {
+    config
+        .templates
+        .allowed_env
+        .iter()
+        .filter_map(|name| Some((name.clone(), std::env::var(name).ok()?)))
+        .collect()
+}
+
+/// Starts an engine over the service's store.
+///
+/// # Errors
+/// What the store says.
+pub(super) async fn start(
+    situation: &Situation,
+    service: &Service,
+    kind: EngineKind,
+    scope: Scope,
+) -> Result<Engine, CliError> {
+    let connections = Connections::new(situation.connections());
+    let triggers = PodTriggers::new(connections.clone(), service.store().installation());
+    let options = EngineOptions {
+        store: service.store().clone(),
+        operators: operators_on(situation, &connections),
+        triggers: Triggers::default().with(pod_trigger::KIND, Arc::new(triggers)),
+        disposer: Disposer::new(connections),
+        clock: situation.clock.clone(),
+        kind,
+        scope,
+        settings: settings(&situation.config),
+    };
+    Ok(Engine::start(options).await?)
+}
+
+fn settings(config: &Config) -> EngineSettings {
+    EngineSettings {
+        slots: config.worker.slots,
+        lease: Duration::from_secs(config.worker.lease_seconds),
+        look: Duration::from_millis(config.worker.look_milliseconds),
+        shutdown_grace: Duration::from_secs(config.worker.shutdown_grace_seconds),
+        disposals: config.janitor.disposals,
+    }
+}
+
+/// The daemon that works on the service's store, if one is alive: its pid, if that is known.
+///
+/// # Errors
+/// What the store says.
+pub(super) async fn daemon(
+    situation: &Situation,
+    service: &Service,
+) -> Result<Option<Option<u32>>, CliError> {
+    let daemon = live_daemon(service.store(), situation.clock.now()).await?;
+    Ok(daemon.map(|(_, pid)| pid))
+}
+
+/// Whether any engine is alive on the service's store, as far as its signs of life tell.
+///
+/// # Errors
+/// What the store says.
+pub(super) async fn somebody_works(
+    service: &Service,
+    situation: &Situation,
+) -> Result<bool, CliError> {
+    let now = situation.clock.now();
+    let engines = service.store().engines().await?;
+    Ok(engines.iter().any(|engine| engine.alive_until > now))
+}
+
+/// Makes sure that every cluster that `tasks` name answers, before anything is begun there.
+///
+/// # Errors
+/// [`CliError::Unreachable`], in words for a person.
+pub(super) async fn reach(situation: &Situation, tasks: &[TaskFile]) -> Result<(), CliError> {
+    let connections = Connections::new(situation.connections());
+    let named: HashSet<ConnectionRef> = tasks.iter().map(pod::connection_of).collect();
+    for connection in named {
+        let client = connections
+            .client(&connection)
+            .await
+            .map_err(|error| no_client(&error))?;
+        client
+            .ping()
+            .await
+            .map_err(|error| CliError::Unreachable(sentence(&error)))?;
+    }
+    Ok(())
+}
+
+fn no_client(error: &ConnectionError) -> CliError {
+    let words = sentence(error);
+    match error {
+        ConnectionError::Unknown { .. } => CliError::Usage(words),
+        ConnectionError::Connect(_) => CliError::Unreachable(words),
+    }
+}

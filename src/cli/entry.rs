@@ -1,0 +1,83 @@
+//! From the words on the command line to an exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use super::args::{Cli, Command};
+use super::error::CliError;
+use super::output::say;
+use super::situation::Situation;
+use super::{
+    cancel, cluster, completions, describe, exit, get, logs, retry, run as run_command, schema,
+    serve, sql, submit, wait,
+};
+use crate::telemetry;
+
+/// Runs the command that the process was started with.
+pub async fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are errors to clap as well, but go to stdout.
+            let _ = error.print();
+            let code = if error.use_stderr() {
+                exit::USAGE
+            } else {
+                exit::SUCCESS
+            };
+            return ExitCode::from(code);
+        }
+    };
+    let code = match dispatch(cli).await {
+        Ok(code) => code,
+        Err(error) => {
+            for line in error.lines() {
+                say(format!("error: {line}"));
+            }
+            exit::of_error(&error)
+        }
+    };
+    ExitCode::from(code)
+}
+
+async fn dispatch(cli: Cli) -> Result<u8, CliError> {
+    // These two need no settings, and must work where the settings are broken.
+    match &cli.command {
+        Command::Completions(args) => return completions::run(args).await,
+        Command::Schema => return schema::run(cli.global.output).await,
+        Command::Run(_)
+        | Command::Serve(_)
+        | Command::Submit(_)
+        | Command::Get(_)
+        | Command::Describe(_)
+        | Command::Logs(_)
+        | Command::Wait(_)
+        | Command::Cancel(_)
+        | Command::Retry(_)
+        | Command::Sql(_)
+        | Command::Cluster(_) => {}
+    }
+    let mut situation = Situation::read(cli.global)?;
+    let default_level = match &cli.command {
+        Command::Serve(_) => "info",
+        _ => "warn",
+    };
+    telemetry::start(&situation.config.log, default_level)?;
+    let situation = &mut situation;
+    match cli.command {
+        Command::Run(args) => run_command::run(args, situation).await,
+        Command::Serve(args) => serve::run(args, situation).await,
+        Command::Submit(args) => submit::run(args, situation).await,
+        Command::Get(args) => get::run(args, situation).await,
+        Command::Describe(args) => describe::run(args, situation).await,
+        Command::Logs(args) => logs::run(args, situation).await,
+        Command::Wait(args) => wait::run(args, situation).await,
+        Command::Cancel(args) => cancel::run(args, situation).await,
+        Command::Retry(args) => retry::run(args, situation).await,
+        Command::Sql(args) => sql::run(args, situation).await,
+        Command::Cluster(args) => cluster::run(args, situation).await,
+        Command::Completions(args) => completions::run(&args).await,
+        Command::Schema => schema::run(situation.format()).await,
+    }
+}

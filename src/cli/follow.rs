@@ -1,0 +1,201 @@
+//! Following tasks: their log lines as they are stored, and their end.
+
+use std::time::Duration;
+
+use super::error::CliError;
+use super::moments::log_stamp;
+use super::output::{Output, say};
+use crate::service::{Service, TaskView};
+use crate::store::{LogRow, TaskFilter};
+use crate::task::file::{ContainerSelection, TaskFile};
+use crate::task::id::TaskId;
+use crate::task::log::LineKind;
+
+/// How many lines are read from the store at once.
+pub(super) const PAGE: u32 = 1000;
+
+/// The longest wait for a look at the store when nothing woke the follower.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What comes before a line.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Style {
+    /// `task/` before the container's name, where several tasks are shown.
+    pub(super) label: Option<String>,
+    /// Whether the container is named.
+    pub(super) container: bool,
+    /// Whether the moment is told.
+    pub(super) timestamps: bool,
+}
+
+impl Style {
+    /// The style for one task among `tasks`, of which `file` is its definition, if it can be read.
+    pub(super) fn of(file: Option<&TaskFile>, prefix: bool, several_tasks: bool) -> Self {
+        let label = several_tasks.then_some(file).flatten().map(|file| {
+            if file.map_index < 0 {
+                file.task_id.clone()
+            } else {
+                format!("{}/{}", file.task_id, file.map_index)
+            }
+        });
+        let asked = file.and_then(|file| file.pod.container_name_log_prefix_enabled);
+        let container = prefix
+            || asked.unwrap_or_else(|| several_tasks || file.is_some_and(shows_several_containers));
+        Self {
+            label,
+            container,
+            timestamps: false,
+        }
+    }
+
+    /// The line's bytes: what the container wrote, behind what the style asks for.
+    pub(super) fn line(&self, row: &LogRow) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(row.line.text.len() + 16);
+        if self.container {
+            let label = self.label.as_ref().map(|label| format!("{label}/"));
+            let label = label.unwrap_or_default();
+            bytes.extend(format!("[{label}{}] ", row.line.container).bytes());
+        }
+        if self.timestamps {
+            bytes.extend(log_stamp(row.line.stamp_ns).bytes());
+            bytes.push(b' ');
+        }
+        bytes.extend(&row.line.text);
+        bytes.push(b'\n');
+        bytes
+    }
+}
+
+/// Whether the log may hold lines of more than one container.
+fn shows_several_containers(task: &TaskFile) -> bool {
+    let shown = |selection: &Option<ContainerSelection>, all: usize| match selection {
+        None => 0,
+        Some(ContainerSelection::All(wanted)) => usize::from(*wanted) * all,
+        Some(ContainerSelection::One(_)) => 1,
+        Some(ContainerSelection::Named(names)) => names.len(),
+    };
+    let pod = &task.pod;
+    let in_template = |key: &str| {
+        [&pod.full_pod_spec, &pod.pod_template_dict]
+            .into_iter()
+            .flatten()
+            .filter_map(|pod| pod.get("spec")?.get(key)?.as_array())
+            .map(Vec::len)
+            .max()
+            .unwrap_or(0)
+    };
+    let containers = in_template("containers").max(1) + usize::from(pod.do_xcom_push);
+    let first = in_template("initContainers").max(pod.init_containers.len());
+    let base = usize::from(pod.get_logs);
+    let named = shown(&pod.container_logs, containers);
+    base.max(named) + shown(&pod.init_container_logs, first) > 1
+}
+
+/// Which of a log's lines are wanted.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Wanted {
+    /// Only this container.
+    pub(super) container: Option<String>,
+    /// Only lines from this moment on, in nanoseconds since the Unix epoch.
+    pub(super) since_ns: Option<i64>,
+}
+
+impl Wanted {
+    pub(super) fn takes(&self, row: &LogRow) -> bool {
+        self.container
+            .as_ref()
+            .is_none_or(|container| *container == row.line.container)
+            && self.since_ns.is_none_or(|since| row.line.stamp_ns >= since)
+    }
+}
+
+/// A task that is followed.
+pub(super) struct Followed {
+    pub(super) id: TaskId,
+    /// The number of the last line that was shown.
+    pub(super) after: i64,
+    pub(super) style: Style,
+}
+
+/// Follows tasks to their ends.
+pub(super) struct Follower<'a> {
+    pub(super) service: &'a Service,
+    pub(super) tasks: Vec<Followed>,
+    pub(super) wanted: Wanted,
+    pub(super) output: Output,
+}
+
+impl Follower<'_> {
+    /// Shows every line until all tasks have ended; answers how each did, in the order of their
+    /// names on the command line.
+    ///
+    /// # Errors
+    /// What the store says, or that nobody reads the lines any more.
+    pub(super) async fn to_the_end(&mut self) -> Result<Vec<TaskView>, CliError> {
+        let mut ended: Vec<TaskView> = Vec::with_capacity(self.tasks.len());
+        let order: Vec<TaskId> = self.tasks.iter().map(|task| task.id).collect();
+        let mut changes = self.service.store().changes();
+        loop {
+            changes.borrow_and_update();
+            // First the states, then the lines: of a task that has ended no more will come.
+            let filter = TaskFilter {
+                ids: self.tasks.iter().map(|task| task.id).collect(),
+                ..TaskFilter::default()
+            };
+            for view in self.service.list(&filter).await? {
+                self.show(view.id, view.log_lines).await?;
+                if view.is_final {
+                    self.tasks.retain(|task| task.id != view.id);
+                    ended.push(view);
+                }
+            }
+            if self.tasks.is_empty() {
+                ended.sort_by_key(|view| order.iter().position(|id| *id == view.id));
+                return Ok(ended);
+            }
+            // A closed channel means that the store is closing; the next look will tell.
+            let _ = tokio::time::timeout(LOOK, changes.changed()).await;
+        }
+    }
+
+    /// Shows what is new in a task's log, up to the line number `newest` at least.
+    async fn show(&mut self, id: TaskId, newest: i64) -> Result<(), CliError> {
+        let Some(task) = self.tasks.iter_mut().find(|task| task.id == id) else {
+            return Ok(());
+        };
+        while task.after < newest {
+            let rows = self.service.log(id, task.after, PAGE).await?;
+            let Some(last) = rows.last() else {
+                return Ok(());
+            };
+            task.after = last.seq;
+            print(&rows, &task.style, &self.wanted, &mut self.output).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Prints lines: what containers wrote to `output`, our own remarks to stderr.
+pub(super) async fn print(
+    rows: &[LogRow],
+    style: &Style,
+    wanted: &Wanted,
+    output: &mut Output,
+) -> Result<(), CliError> {
+    let mut bytes = Vec::new();
+    for row in rows.iter().filter(|row| wanted.takes(row)) {
+        match row.line.kind {
+            LineKind::Output => bytes.extend(style.line(row)),
+            LineKind::Gap => {
+                // In its place: what comes before it goes out first.
+                output.write(&bytes).await?;
+                bytes.clear();
+                say(String::from_utf8_lossy(&row.line.text));
+            }
+        }
+    }
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    output.write(&bytes).await
+}

@@ -1,0 +1,138 @@
+//! `adjourn logs`: what a task's containers wrote.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::error::CliError;
+use super::exit;
+use super::follow::{Followed, Follower, PAGE, Style, Wanted, print};
+use super::output::Output;
+use super::situation::Situation;
+use crate::clock::Timestamp;
+use crate::service::Service;
+use crate::store::LogRow;
+use crate::task::file::TaskFile;
+use crate::task::id::{TaskId, TaskRef};
+
+/// Print a task's log lines as its containers wrote them
+#[derive(Debug, Args)]
+pub(super) struct LogsArgs {
+    /// The task: its id, or dag_id/task_id/run_id[/map_index]
+    task: TaskRef,
+    /// Go on until the task has ended
+    #[arg(short, long)]
+    follow: bool,
+    /// Only lines younger than this, for example 10m
+    #[arg(long, value_name = "DURATION", value_parser = super::args::duration, conflicts_with = "since_time")]
+    since: Option<Duration>,
+    /// Only lines from this moment on, for example 2026-11-24T08:00:00Z
+    #[arg(long, value_name = "RFC3339", value_parser = moment)]
+    since_time: Option<Timestamp>,
+    /// Only the last lines, this many
+    #[arg(long, value_name = "LINES")]
+    tail: Option<usize>,
+    /// Tell when each line was written
+    #[arg(long)]
+    timestamps: bool,
+    /// Name each line's container
+    #[arg(long)]
+    prefix: bool,
+    /// Only lines of this container
+    #[arg(short, long, value_name = "NAME")]
+    container: Option<String>,
+}
+
+fn moment(text: &str) -> Result<Timestamp, String> {
+    chrono::DateTime::parse_from_rfc3339(text)
+        .map(|moment| moment.to_utc())
+        .map_err(|_| "must be a moment such as 2026-11-24T08:00:00Z".to_owned())
+}
+
+pub(super) async fn run(args: LogsArgs, situation: &Situation) -> Result<u8, CliError> {
+    let service = situation.needed_service().await?;
+    let id = service.resolve(&args.task).await?;
+    let row = service.store().task(id).await?;
+    let file = serde_json::from_str::<TaskFile>(&row.definition).ok();
+    let mut style = Style::of(file.as_ref(), args.prefix, false);
+    style.timestamps = args.timestamps;
+    if args.container.is_some() && !args.prefix {
+        style.container = false;
+    }
+    let since = args
+        .since
+        .map(|since| situation.clock.now() - since)
+        .or(args.since_time);
+    let wanted = Wanted {
+        container: args.container,
+        since_ns: since.and_then(|moment| moment.timestamp_nanos_opt()),
+    };
+    let mut output = Output::stdout();
+    let after = match args.tail {
+        Some(lines) => tail(&service, id, lines, &style, &wanted, &mut output).await?,
+        None => all(&service, id, &style, &wanted, &mut output).await?,
+    };
+    if args.follow {
+        let mut follower = Follower {
+            service: &service,
+            tasks: vec![Followed { id, after, style }],
+            wanted,
+            output,
+        };
+        follower.to_the_end().await?;
+    }
+    Ok(exit::SUCCESS)
+}
+
+/// Prints what is there; answers the number of the last line.
+async fn all(
+    service: &Service,
+    id: TaskId,
+    style: &Style,
+    wanted: &Wanted,
+    output: &mut Output,
+) -> Result<i64, CliError> {
+    let mut after = 0;
+    loop {
+        let rows = service.log(id, after, PAGE).await?;
+        let Some(last) = rows.last() else {
+            return Ok(after);
+        };
+        after = last.seq;
+        print(&rows, style, wanted, output).await?;
+    }
+}
+
+/// Prints the last of what is there; answers the number of the last line.
+async fn tail(
+    service: &Service,
+    id: TaskId,
+    lines: usize,
+    style: &Style,
+    wanted: &Wanted,
+    output: &mut Output,
+) -> Result<i64, CliError> {
+    let mut kept: VecDeque<LogRow> = VecDeque::new();
+    let mut after = 0;
+    if wanted.container.is_none() {
+        // Without a choice of containers the numbers tell where the tail begins.
+        let there = service.task(id).await?.log_lines;
+        after = there
+            .saturating_sub(i64::try_from(lines).unwrap_or(i64::MAX))
+            .max(0);
+    }
+    loop {
+        let rows = service.log(id, after, PAGE).await?;
+        let Some(last) = rows.last() else { break };
+        after = last.seq;
+        for row in rows.into_iter().filter(|row| wanted.takes(row)) {
+            kept.push_back(row);
+            if kept.len() > lines {
+                kept.pop_front();
+            }
+        }
+    }
+    print(kept.make_contiguous(), style, wanted, output).await?;
+    Ok(after)
+}

@@ -1,0 +1,236 @@
+//! What every command starts from: flags, settings, places, and the database that they name.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::args::{Format, GlobalArgs};
+use super::error::CliError;
+use super::output::say;
+use crate::clock::Clock;
+use crate::config::{self, Config, ConnectionSettings, Places};
+use crate::service::Service;
+use crate::store::{Store, StoreError};
+
+/// The connection of tasks that name none.
+const DEFAULT_CONNECTION: &str = "kubernetes_default";
+
+/// The flags and settings that hold for this command.
+pub(super) struct Situation {
+    pub(super) global: GlobalArgs,
+    pub(super) config: Config,
+    pub(super) places: Places,
+    pub(super) clock: Clock,
+    /// The kubeconfig of the local cluster, once `--local` has found or started it.
+    pub(super) local_kubeconfig: Option<PathBuf>,
+}
+
+impl Situation {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// What is wrong with the settings file or the environment.
+    pub(super) fn read(global: GlobalArgs) -> Result<Self, CliError> {
+        let places = Places::from_environment(|name| std::env::var_os(name).map(PathBuf::from));
+        let environment = environment();
+        let file = settings_file(&global, &places)?;
+        let file = file
+            .as_ref()
+            .map(|(origin, text)| (origin.as_str(), text.as_str()));
+        let config = config::from_sources(file, &environment)?;
+        for (name, near) in config::misspelt_variables(&environment) {
+            say(format!(
+                "warning: the environment variable {name} sets nothing, did you mean {near}?"
+            ));
+        }
+        Ok(Self {
+            global,
+            config,
+            places,
+            clock: Clock::system(),
+            local_kubeconfig: None,
+        })
+    }
+
+    pub(super) fn format(&self) -> Format {
+        self.global.output
+    }
+
+    /// Where the database is, and whether somebody said so.
+    ///
+    /// # Errors
+    /// When nobody did and there is no home directory.
+    pub(super) fn database(&self) -> Result<(PathBuf, bool), CliError> {
+        let said = self
+            .global
+            .db
+            .clone()
+            .or_else(|| path_variable("ADJOURN_DB"))
+            .or_else(|| self.config.store.path.clone());
+        if let Some(path) = said {
+            return Ok((path, true));
+        }
+        let path = self.places.database().ok_or_else(|| {
+            CliError::Usage(
+                "there is no home directory to keep the database in; give a place with --db PATH"
+                    .to_owned(),
+            )
+        })?;
+        Ok((path, false))
+    }
+
+    /// The service over the database, which is made if there is none.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(super) async fn service(&self) -> Result<Service, CliError> {
+        let (path, _) = self.database()?;
+        let store = Store::open(&path, self.clock.now()).await?;
+        Ok(self.over(store))
+    }
+
+    /// The service over the database; none when there is no database yet and nobody said where
+    /// it should be.
+    ///
+    /// # Errors
+    /// [`CliError::NotFound`] when somebody did say; else what the store says.
+    pub(super) async fn existing_service(&self) -> Result<Option<Service>, CliError> {
+        let (path, said) = self.database()?;
+        match Store::open_existing(&path, self.clock.now()).await {
+            Ok(store) => Ok(Some(self.over(store))),
+            Err(StoreError::Place { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                if said {
+                    Err(no_database(&path))
+                } else {
+                    Ok(None)
+                }
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The service over a database that must be there.
+    ///
+    /// # Errors
+    /// [`CliError::NotFound`] when it is not; else what the store says.
+    pub(super) async fn needed_service(&self) -> Result<Service, CliError> {
+        let (path, _) = self.database()?;
+        self.existing_service()
+            .await?
+            .ok_or_else(|| no_database(&path))
+    }
+
+    fn over(&self, store: Store) -> Service {
+        let operators = super::engine_room::operators(self);
+        Service::new(store, operators, self.clock.clone())
+    }
+
+    /// The connections that tasks may name, with what the flags say about all of them.
+    pub(super) fn connections(&self) -> BTreeMap<String, ConnectionSettings> {
+        let mut connections = self.config.connections.clone();
+        connections
+            .entry(DEFAULT_CONNECTION.to_owned())
+            .or_default();
+        let kubeconfig = self
+            .local_kubeconfig
+            .as_ref()
+            .or(self.global.kubeconfig.as_ref());
+        for settings in connections.values_mut() {
+            if let Some(path) = kubeconfig {
+                settings.in_cluster = None;
+                settings.kube_config = None;
+                settings.kube_config_path = Some(path.clone());
+                settings.cluster_context = None;
+            }
+            if let Some(context) = &self.global.context {
+                settings.cluster_context = Some(context.clone());
+            }
+        }
+        connections
+    }
+
+    /// The flags that a later command needs in order to find the same tasks and cluster.
+    pub(super) fn flags_again(&self) -> String {
+        let mut text = String::new();
+        let paths = [
+            ("--config", &self.global.config),
+            ("--db", &self.global.db),
+            ("--kubeconfig", &self.global.kubeconfig),
+        ];
+        for (flag, path) in paths {
+            if let Some(path) = path {
+                text.push_str(&format!(" {flag} {}", quoted(&path.to_string_lossy())));
+            }
+        }
+        if let Some(context) = &self.global.context {
+            text.push_str(&format!(" --context {}", quoted(context)));
+        }
+        if self.global.local {
+            text.push_str(" --local");
+        }
+        text
+    }
+}
+
+fn no_database(path: &Path) -> CliError {
+    CliError::NotFound(format!(
+        "there is no database {}; `adjourn submit` and `adjourn run` make one, or give another with --db PATH",
+        path.display()
+    ))
+}
+
+/// The variables that are ours. Others may hold anything, even what is not text.
+fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| name.starts_with("ADJOURN_"))
+        .collect()
+}
+
+fn path_variable(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
+}
+
+/// The name and the text of the settings file, if there is one.
+fn settings_file(
+    global: &GlobalArgs,
+    places: &Places,
+) -> Result<Option<(String, String)>, CliError> {
+    let named = global
+        .config
+        .clone()
+        .or_else(|| path_variable("ADJOURN_CONFIG"));
+    if let Some(path) = named {
+        return match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(Some((path.display().to_string(), text))),
+            Err(source) => Err(CliError::SettingsFile { path, source }),
+        };
+    }
+    for path in places.settings_files() {
+        match std::fs::read_to_string(&path) {
+            Ok(text) => return Ok(Some((path.display().to_string(), text))),
+            Err(error) if is_absent(&error) => {}
+            Err(source) => return Err(CliError::SettingsFile { path, source }),
+        }
+    }
+    Ok(None)
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
+/// A word as a shell takes it.
+pub(super) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}

@@ -1,0 +1,91 @@
+//! `adjourn wait`: until tasks have ended.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::error::CliError;
+use super::follow::{Followed, Follower, Style, Wanted};
+use super::output::{Output, print_list, print_one, say};
+use super::situation::Situation;
+use super::{engine_room, exit, verdict};
+use crate::service::{Service, TaskView};
+use crate::task::id::{TaskId, TaskRef};
+
+/// Wait until tasks have ended; ends with the task's own verdict as exit code
+#[derive(Debug, Args)]
+pub(super) struct WaitArgs {
+    /// The tasks: ids, or dag_id/task_id/run_id[/map_index]
+    #[arg(required = true)]
+    tasks: Vec<TaskRef>,
+    /// Give up after this long, for example 10m
+    #[arg(long, value_name = "DURATION", value_parser = super::args::duration)]
+    timeout: Option<Duration>,
+}
+
+pub(super) async fn run(args: WaitArgs, situation: &Situation) -> Result<u8, CliError> {
+    let service = situation.needed_service().await?;
+    let mut ids = Vec::with_capacity(args.tasks.len());
+    for task in &args.tasks {
+        ids.push(service.resolve(task).await?);
+    }
+    tell_if_nobody_works(&service, &ids, situation).await?;
+    let ended = ended(&service, &ids);
+    let ended = match args.timeout {
+        None => ended.await?,
+        Some(timeout) => tokio::time::timeout(timeout, ended).await.map_err(|_| {
+            CliError::TimedOut(format!(
+                "not every task has ended within {}; they go on",
+                super::moments::took(timeout)
+            ))
+        })??,
+    };
+    let format = situation.format();
+    match ended.as_slice() {
+        [task] => print_one(format, task).await?,
+        tasks => print_list(format, tasks).await?,
+    };
+    for task in &ended {
+        say(verdict::line(task));
+    }
+    Ok(exit::of_tasks(&ended))
+}
+
+/// Waits until each of `ids` has ended.
+pub(super) async fn ended(service: &Service, ids: &[TaskId]) -> Result<Vec<TaskView>, CliError> {
+    let mut follower = Follower {
+        service,
+        tasks: ids
+            .iter()
+            .map(|id| Followed {
+                id: *id,
+                // Nobody wants to see the lines.
+                after: i64::MAX,
+                style: Style::default(),
+            })
+            .collect(),
+        wanted: Wanted::default(),
+        output: Output::stdout(),
+    };
+    follower.to_the_end().await
+}
+
+/// A person may wait long for tasks that no process works on.
+async fn tell_if_nobody_works(
+    service: &Service,
+    ids: &[TaskId],
+    situation: &Situation,
+) -> Result<(), CliError> {
+    if engine_room::somebody_works(service, situation).await? {
+        return Ok(());
+    }
+    for id in ids {
+        if !service.task(*id).await?.is_final {
+            say(
+                "note: no adjourn serve and no adjourn run works on this database now; waiting all the same",
+            );
+            return Ok(());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! The janitor: gives the engine's sign of life, takes over what dead engines held, queues due
+//! retries, and carries out what is wished for pods.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::RngExt;
+use tokio::task::JoinSet;
+
+use super::disposal::{Disposal, Disposer};
+use super::owner::is_provably_dead;
+use super::running::{Shared, woken};
+use crate::store::{DueDisposal, StoreError};
+
+/// How many wishes are read at once.
+const DISPOSALS_AT_ONCE: u32 = 100;
+
+/// The longest wait before a wish that could not be carried out is tried again.
+const LONGEST_PUT_OFF: Duration = Duration::from_secs(60);
+
+pub(super) async fn run(shared: Arc<Shared>) {
+    let mut changes = shared.store.changes();
+    let mut last_sign = tokio::time::Instant::now();
+    let mut tidied: Option<tokio::time::Instant> = None;
+    let mut disposing = Disposing::default();
+    while !shared.stopping.is_cancelled() {
+        if last_sign.elapsed() >= shared.settings.heartbeat() {
+            last_sign = tokio::time::Instant::now();
+            note("give a sign of life", sign_of_life(&shared).await);
+        }
+        if !shared.yields().await {
+            // Changes come fast; what only time brings about is looked for now and then.
+            if tidied.is_none_or(|tidied| tidied.elapsed() >= shared.settings.look) {
+                tidied = Some(tokio::time::Instant::now());
+                note("take over what dead engines held", take_over(&shared).await);
+                let now = shared.clock.now();
+                let queued = shared.store.queue_due_retries(&shared.scope, now).await;
+                note("queue due retries", queued.map(|_| ()));
+            }
+            note("dispose of pods", disposing.start_due(&shared).await);
+        }
+        tokio::select! {
+            () = shared.stopping.cancelled() => {}
+            () = woken(&mut changes, &shared) => {}
+            Some(ended) = disposing.set.join_next() => disposing.reap(ended),
+        }
+    }
+}
+
+fn note(what: &str, result: Result<(), StoreError>) {
+    if let Err(error) = result {
+        tracing::warn!(%error, "could not {what}");
+    }
+}
+
+/// Says that this engine is alive.
+pub(super) async fn sign_of_life(shared: &Shared) -> Result<(), StoreError> {
+    let now = shared.clock.now();
+    let alive_until = now + shared.settings.lease;
+    shared
+        .store
+        .engine_alive(shared.owner.as_str(), shared.kind, alive_until, now)
+        .await
+}
+
+/// Takes over the triggers and the claims of engines that are gone.
+///
+/// A claim of an engine that is provably dead is taken at once, any other when its lease ends.
+/// Triggers carry no lease of their own: their engine's sign of life is it.
+pub(super) async fn take_over(shared: &Shared) -> Result<(), StoreError> {
+    let now = shared.clock.now();
+    let engines = shared.store.engines().await?;
+    let mut watchers = shared.store.watchers(&shared.scope).await?;
+    let mut holders = shared.store.holders(&shared.scope).await?;
+    watchers.remove(shared.owner.as_str());
+    holders.remove(shared.owner.as_str());
+    let dead: HashSet<String> = watchers
+        .iter()
+        .chain(&holders)
+        .chain(engines.iter().map(|engine| &engine.owner))
+        .filter(|owner| is_provably_dead(owner))
+        .cloned()
+        .collect();
+    let silent = watchers.into_iter().filter(|owner| {
+        engines
+            .iter()
+            .find(|engine| engine.owner == *owner)
+            .is_none_or(|engine| engine.alive_until <= now)
+    });
+    let orphaned: HashSet<String> = silent.chain(dead.iter().cloned()).collect();
+    let owner = shared.owner.as_str();
+    let adopted = shared
+        .store
+        .adopt_triggers(owner, &shared.scope, &orphaned)
+        .await?;
+    for trigger in adopted {
+        let _ = shared.deferred.send(trigger);
+    }
+    for lapsed in shared.store.reclaim(&shared.scope, &dead, now).await? {
+        tracing::info!(task = %lapsed.task, owner = lapsed.owner, "taken over from a worker that is gone");
+    }
+    for engine in engines {
+        let forgotten = engine.alive_until + shared.settings.lease * 10 <= now;
+        if dead.contains(&engine.owner) || forgotten {
+            shared.store.engine_gone(&engine.owner).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Wishes that are being carried out right now.
+#[derive(Default)]
+struct Disposing {
+    set: JoinSet<i64>,
+    under_way: HashSet<i64>,
+}
+
+impl Disposing {
+    async fn start_due(&mut self, shared: &Arc<Shared>) -> Result<(), StoreError> {
+        let free = shared.settings.disposals.saturating_sub(self.set.len());
+        if free == 0 {
+            return Ok(());
+        }
+        let now = shared.clock.now();
+        let due = shared
+            .store
+            .due_disposals(&shared.scope, DISPOSALS_AT_ONCE, now)
+            .await?;
+        let fresh = due
+            .into_iter()
+            .filter(|due| !self.under_way.contains(&due.id));
+        for due in fresh.take(free).collect::<Vec<_>>() {
+            self.under_way.insert(due.id);
+            let shared = shared.clone();
+            self.set.spawn(async move {
+                let id = due.id;
+                carry_out(&shared, due).await;
+                id
+            });
+        }
+        Ok(())
+    }
+
+    fn reap(&mut self, ended: Result<i64, tokio::task::JoinError>) {
+        match ended {
+            Ok(id) => {
+                self.under_way.remove(&id);
+            }
+            Err(error) => {
+                tracing::error!(%error, "disposing of a pod broke; it will be tried again");
+                self.under_way.clear();
+            }
+        }
+    }
+}
+
+async fn carry_out(shared: &Shared, due: DueDisposal) {
+    let disposer: &Disposer = &shared.disposer;
+    let pod = format!("{}/{}", due.disposal.namespace, due.disposal.name);
+    let stored = match disposer.dispose(&due.disposal).await {
+        Disposal::Done => {
+            tracing::info!(task = %due.task, pod, action = due.disposal.action.as_str(), "pod disposed of");
+            shared.store.disposal_done(due.id).await
+        }
+        Disposal::NotYet { why, retry_after } => {
+            tracing::warn!(task = %due.task, pod, why, "the pod could not be disposed of yet");
+            let doubled = Duration::from_secs(1 << due.attempts.min(6)).min(LONGEST_PUT_OFF);
+            let wait = doubled
+                .mul_f64(rand::rng().random_range(0.5..1.0))
+                .max(retry_after.unwrap_or_default());
+            let until = shared.clock.now() + wait;
+            shared.store.disposal_put_off(due.id, until, why).await
+        }
+    };
+    note("store that a pod was disposed of", stored);
+}

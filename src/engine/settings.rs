@@ -1,0 +1,37 @@
+//! How an engine paces itself.
+
+use std::time::Duration;
+
+/// The engine's settings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EngineSettings {
+    /// How many steps run at once.
+    pub slots: usize,
+    /// How long a claim lasts without a sign of life. The worker renews it three times as often.
+    pub lease: Duration,
+    /// The longest that anything waits for a look at the store when nobody woke it.
+    pub look: Duration,
+    /// How long steps may take to let go when the engine stops.
+    pub shutdown_grace: Duration,
+    /// How many pods are disposed of at once.
+    pub disposals: usize,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self {
+            slots: 8,
+            lease: Duration::from_secs(30),
+            look: Duration::from_millis(500),
+            shutdown_grace: Duration::from_secs(5),
+            disposals: 8,
+        }
+    }
+}
+
+impl EngineSettings {
+    /// How often a sign of life is given.
+    pub(super) fn heartbeat(&self) -> Duration {
+        self.lease / 3
+    }
+}

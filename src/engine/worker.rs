@@ -1,0 +1,93 @@
+//! The worker pool: takes tasks whose time has come, as many as there are free slots.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::attempt;
+use super::running::{Shared, woken};
+
+pub(super) async fn run(shared: Arc<Shared>) {
+    let slots = Arc::new(Semaphore::new(shared.settings.slots));
+    let mut attempts = JoinSet::new();
+    let mut changes = shared.store.changes();
+    while !shared.stopping.is_cancelled() {
+        reap(&mut attempts);
+        let busy = fill(&shared, &slots, &mut attempts).await;
+        tokio::select! {
+            () = shared.stopping.cancelled() => {}
+            // With every slot taken there is nothing to look for until one is free.
+            _ = slots.acquire(), if busy => {}
+            () = woken(&mut changes, &shared), if !busy => {}
+        }
+    }
+    // Each attempt sees that the engine stops and lets go by itself.
+    let grace = tokio::time::sleep(shared.settings.shutdown_grace);
+    tokio::pin!(grace);
+    loop {
+        tokio::select! {
+            ended = attempts.join_next() => match ended {
+                Some(_) => {}
+                None => return,
+            },
+            () = &mut grace => {
+                tracing::warn!(
+                    "{} steps did not let go in time; their leases will end",
+                    attempts.len()
+                );
+                return;
+            }
+        }
+    }
+}
+
+/// Fills the free slots; answers whether all are taken.
+async fn fill(shared: &Arc<Shared>, slots: &Arc<Semaphore>, attempts: &mut JoinSet<()>) -> bool {
+    let free = slots.available_permits();
+    if free == 0 {
+        return true;
+    }
+    if shared.yields().await {
+        return false;
+    }
+    let now = shared.clock.now();
+    let claimed = shared
+        .store
+        .claim(
+            shared.owner.as_str(),
+            &shared.scope,
+            free,
+            now + shared.settings.lease,
+            now,
+        )
+        .await;
+    let claimed = match claimed {
+        Ok(claimed) => claimed,
+        Err(error) => {
+            tracing::warn!(%error, "no task could be claimed");
+            return false;
+        }
+    };
+    for task in claimed {
+        let Ok(slot) = slots.clone().try_acquire_owned() else {
+            // Only this loop takes slots, so those that were free a moment ago still are.
+            tracing::error!(task = %task.row.id, "claimed without a slot");
+            continue;
+        };
+        let shared = shared.clone();
+        attempts.spawn(async move {
+            attempt::run(&shared, task.row).await;
+            drop(slot);
+        });
+    }
+    slots.available_permits() == 0
+}
+
+fn reap(attempts: &mut JoinSet<()>) {
+    while let Some(ended) = attempts.try_join_next() {
+        if let Err(error) = ended {
+            tracing::error!(%error, "a step broke; its lease will end and it will be taken up again");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! From a pod as the API has it to what the kubelet knows of it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::place::PodPlace;
+use super::state::{Container, Ended, Failure, Ground, PodState, RestartPolicy, Role};
+
+/// What the kubelet knows of a pod that it has just got.
+#[must_use]
+pub fn new_state(pod: &Value, now: Timestamp) -> PodState {
+    let spec = &pod["spec"];
+    let grace = spec["terminationGracePeriodSeconds"].as_u64().unwrap_or(30);
+    let inits = list(&spec["initContainers"]).map(|init| match init["restartPolicy"].as_str() {
+        Some("Always") => container(init, Role::Sidecar),
+        _ => container(init, Role::Init),
+    });
+    let apps = list(&spec["containers"]).map(|app| container(app, Role::App));
+    PodState {
+        title: title(pod),
+        started: moment(&pod["status"]["startTime"]).unwrap_or(now),
+        restart_policy: match spec["restartPolicy"].as_str() {
+            Some("Never") => RestartPolicy::Never,
+            Some("OnFailure") => RestartPolicy::OnFailure,
+            _ => RestartPolicy::Always,
+        },
+        grace: Duration::from_secs(grace),
+        deadline: deadline(pod),
+        ground: Ground::Missing {
+            due: now,
+            delay: Duration::ZERO,
+        },
+        containers: inits.chain(apps).collect(),
+        failure: None,
+        deletion: None,
+        over_since: None,
+        settled: false,
+    }
+}
+
+/// What the kubelet knows of a pod that an earlier server had already begun with; the state of
+/// containers that have a directory is to be told afterwards.
+#[must_use]
+pub fn former_state(pod: &Value, place: &PodPlace, now: Timestamp) -> PodState {
+    let mut state = new_state(pod, now);
+    let status = &pod["status"];
+    if is_final(pod) {
+        state.settled = true;
+        state.over_since = Some(now);
+    }
+    if let (true, Some(reason)) = (state.settled, status["reason"].as_str()) {
+        state.failure = Some(Failure {
+            reason: reason.to_owned(),
+            message: status["message"].as_str().unwrap_or_default().to_owned(),
+            since: now,
+            kill_at: now,
+        });
+    }
+    let mut begun = false;
+    for container in &mut state.containers {
+        let told = container_status(pod, container);
+        let newest = place.newest_run(&container.name);
+        begun |= newest.is_some() || !told["containerID"].is_null();
+        match newest {
+            Some(number) => {
+                container.restarts = number.saturating_sub(1);
+                container.id = Some(place.id(&container.name, number));
+            }
+            None if !told["containerID"].is_null() || !told["state"]["terminated"].is_null() => {
+                // It ran, and its files are gone: nobody will ever know.
+                container.run = super::state::Run::Ended(Ended::unknown());
+            }
+            None => {}
+        }
+    }
+    if begun {
+        state.ground = Ground::Ready;
+    }
+    state
+}
+
+/// Whether the API already shows the final phase.
+#[must_use]
+pub fn is_final(pod: &Value) -> bool {
+    matches!(
+        pod["status"]["phase"].as_str(),
+        Some("Succeeded" | "Failed")
+    )
+}
+
+/// `activeDeadlineSeconds`.
+#[must_use]
+pub fn deadline(pod: &Value) -> Option<Duration> {
+    let seconds = pod["spec"]["activeDeadlineSeconds"].as_u64()?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// The time that a pod which is being deleted gets to end.
+#[must_use]
+pub fn deletion(pod: &Value) -> Option<Duration> {
+    let metadata = &pod["metadata"];
+    metadata["deletionTimestamp"].as_str()?;
+    let seconds = metadata["deletionGracePeriodSeconds"]
+        .as_u64()
+        .unwrap_or(30);
+    Some(Duration::from_secs(seconds))
+}
+
+/// The spec of `container`.
+#[must_use]
+pub fn spec_of<'a>(pod: &'a Value, container: &Container) -> &'a Value {
+    let member = match container.role {
+        Role::App => "containers",
+        Role::Init | Role::Sidecar => "initContainers",
+    };
+    let found = list(&pod["spec"][member]).find(|one| one["name"] == container.name.as_str());
+    found.unwrap_or(&Value::Null)
+}
+
+fn container_status<'a>(pod: &'a Value, container: &Container) -> &'a Value {
+    let member = match container.role {
+        Role::App => "containerStatuses",
+        Role::Init | Role::Sidecar => "initContainerStatuses",
+    };
+    let found = list(&pod["status"][member]).find(|one| one["name"] == container.name.as_str());
+    found.unwrap_or(&Value::Null)
+}
+
+fn container(spec: &Value, role: Role) -> Container {
+    Container::new(spec["name"].as_str().unwrap_or_default(), role)
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+fn moment(value: &Value) -> Option<Timestamp> {
+    value.as_str()?.parse().ok()
+}
+
+fn title(pod: &Value) -> String {
+    let metadata = &pod["metadata"];
+    let text = |member: &str| metadata[member].as_str().unwrap_or_default();
+    format!("{}_{}({})", text("name"), text("namespace"), text("uid"))
+}

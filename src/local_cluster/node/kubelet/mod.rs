@@ -1,0 +1,20 @@
+//! What a kubelet does for the pods of its node.
+//!
+//! Pure: [`state`], [`machine`], [`status`], [`conditions`]. Everything else touches the disk, the
+//! store or processes; [`worker`] ties both together, one task a pod.
+
+mod conditions;
+mod environment;
+mod images;
+mod intake;
+mod last_words;
+mod launch;
+mod machine;
+pub(super) mod place;
+mod preparation;
+pub(super) mod shared;
+mod state;
+pub(super) mod status;
+pub(super) mod values;
+mod volumes;
+pub(super) mod worker;

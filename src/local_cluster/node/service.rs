@@ -1,0 +1,331 @@
+//! The node itself: its object, its scheduler, and one worker a pod.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use nix::unistd::{getegid, geteuid};
+use serde_json::{Value, json};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::task::JoinSet;
+
+use super::config::NodeConfig;
+use super::exec::{ExecRefusal, ExecRequest, ExecSession};
+use super::kubelet::place::PodPlace;
+use super::kubelet::shared::Shared;
+use super::kubelet::status::{NodeFacts, seconds};
+use super::kubelet::values::capacity;
+use super::kubelet::worker::{Message, Worker, key_of};
+use super::logs::{LogOptions, LogRefusal, LogStream};
+use super::shim::plan::{ContainerDir, Isolation};
+use super::{exec, logs, probe, runtime, scheduler};
+use crate::local_cluster::objects::{
+    EventKind, Object, ObjectError, ObjectKey, Objects, Preconditions, Resource,
+};
+
+/// How long containers get to vanish once they were killed.
+const KILL_PATIENCE: Duration = Duration::from_secs(10);
+/// Between two looks at a killed container.
+const LOOK: Duration = Duration::from_millis(20);
+/// Before a watch that fell behind is begun anew.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A running node. Letting go of it leaves the containers running: a later node takes them up.
+#[derive(Clone)]
+pub struct Node {
+    shared: Arc<Shared>,
+    /// Aborted when the last handle is dropped.
+    tasks: Arc<Mutex<JoinSet<()>>>,
+}
+
+impl Node {
+    /// Starts a node: registers it in `objects`, takes up or ends the containers of an earlier
+    /// one, and from then on runs every pod there.
+    ///
+    /// # Errors
+    /// When the state directory cannot be used or the store cannot be written.
+    pub async fn start(objects: Objects, mut config: NodeConfig) -> io::Result<Self> {
+        fs::create_dir_all(&config.state_dir)?;
+        config.state_dir = fs::canonicalize(&config.state_dir)?;
+        let grounds = probe::probe(&config).await?;
+        let user = match grounds.isolation {
+            Isolation::Namespaces => (0, 0),
+            Isolation::Plain => (geteuid().as_raw(), getegid().as_raw()),
+        };
+        let facts = NodeFacts {
+            address: config.address.clone(),
+            user,
+        };
+        let shared = Arc::new(Shared {
+            objects,
+            config,
+            grounds,
+            facts,
+        });
+        register(&shared).map_err(io::Error::other)?;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(run_pods(Arc::clone(&shared)));
+        Ok(Self {
+            shared,
+            tasks: Arc::new(Mutex::new(tasks)),
+        })
+    }
+
+    /// One sentence that tells how far containers are kept apart from the machine.
+    #[must_use]
+    pub fn isolation(&self) -> String {
+        self.shared.grounds.sentence()
+    }
+
+    /// Ends the node and all its containers, at once.
+    ///
+    /// # Errors
+    /// When containers are left that did not end.
+    pub async fn shutdown(&self) -> io::Result<()> {
+        let mut tasks = {
+            let mut tasks = self
+                .tasks
+                .lock()
+                .unwrap_or_else(|broken| broken.into_inner());
+            std::mem::take(&mut *tasks)
+        };
+        tasks.shutdown().await;
+        let places = PodPlace::all(&self.shared.config.state_dir)?;
+        let runs: Vec<_> = places.iter().flat_map(PodPlace::all_runs).collect();
+        end_all(&runs).await
+    }
+
+    /// The log of `container` of `pod`, whose object is as the caller has just read it. What the
+    /// options may say together is not checked here.
+    ///
+    /// # Errors
+    /// What the API answers instead of a log.
+    pub fn logs(
+        &self,
+        pod: &Value,
+        container: &str,
+        options: &LogOptions,
+    ) -> Result<LogStream, LogRefusal> {
+        logs::open(&self.shared, pod, container, options)
+    }
+
+    /// Runs a command in `container` of `pod`, whose object is as the caller has just read it.
+    ///
+    /// # Errors
+    /// Why it cannot be run.
+    pub fn exec(
+        &self,
+        pod: &Value,
+        container: &str,
+        request: &ExecRequest,
+    ) -> Result<ExecSession, ExecRefusal> {
+        exec::exec(&self.shared, pod, container, request)
+    }
+}
+
+/// Kills containers and waits until their shims are gone.
+async fn end_all(runs: &[ContainerDir]) -> io::Result<()> {
+    for run in runs {
+        runtime::kill(run)?;
+    }
+    let gone = async {
+        for run in runs {
+            while run.shim_alive()? {
+                runtime::kill(run)?;
+                tokio::time::sleep(LOOK).await;
+            }
+            runtime::end_survivors(run);
+        }
+        Ok(())
+    };
+    match tokio::time::timeout(KILL_PATIENCE, gone).await {
+        Ok(result) => result,
+        Err(_) => Err(io::Error::other("containers are left that do not end")),
+    }
+}
+
+/// Writes the node's object.
+fn register(shared: &Shared) -> Result<(), ObjectError> {
+    let name = shared.config.name.as_str();
+    let key = ObjectKey::cluster(Resource::Node, name);
+    let labels = scheduler::node_labels(name);
+    let status = node_status(shared);
+    if shared.objects.get(&key).is_none() {
+        let node = json!({
+            "kind": "Node",
+            "apiVersion": "v1",
+            "metadata": {"name": name, "labels": labels},
+            "spec": {},
+            "status": status,
+        });
+        return shared.objects.create(Resource::Node, node).map(drop);
+    }
+    let updated = shared.objects.update(&key, Preconditions::none(), |node| {
+        node["status"] = status;
+    });
+    updated.map(drop)
+}
+
+fn node_status(shared: &Shared) -> Value {
+    let capacity = json!({
+        "cpu": capacity("cpu"),
+        "memory": capacity("memory"),
+        "pods": capacity("pods"),
+    });
+    let now = seconds(Timestamp::now());
+    json!({
+        "capacity": capacity,
+        "allocatable": capacity,
+        "conditions": [{
+            "type": "Ready",
+            "status": "True",
+            "lastHeartbeatTime": now,
+            "lastTransitionTime": now,
+            "reason": "KubeletReady",
+            "message": shared.grounds.sentence(),
+        }],
+        "addresses": [
+            {"type": "InternalIP", "address": shared.config.address},
+            {"type": "Hostname", "address": shared.config.name},
+        ],
+        "nodeInfo": {
+            "operatingSystem": "linux",
+            "architecture": scheduler::node_labels("")["kubernetes.io/arch"],
+            "kubeletVersion": concat!("v", env!("CARGO_PKG_VERSION")),
+            "containerRuntimeVersion": concat!("adjourn://", env!("CARGO_PKG_VERSION")),
+        },
+    })
+}
+
+/// Everything that follows the pods: one watch feeds the scheduler and the workers.
+async fn run_pods(shared: Arc<Shared>) {
+    let mut pods = Pods {
+        shared,
+        workers: HashMap::new(),
+        tasks: JoinSet::new(),
+    };
+    loop {
+        pods.follow().await;
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+struct Pods {
+    shared: Arc<Shared>,
+    /// By uid.
+    workers: HashMap<String, UnboundedSender<Message>>,
+    tasks: JoinSet<String>,
+}
+
+impl Pods {
+    /// Follows the pods until the watch has fallen behind.
+    async fn follow(&mut self) {
+        let (pods, version) = self.shared.objects.list(Resource::Pod, None);
+        self.forget_missing(&pods).await;
+        for pod in &pods {
+            self.look_at(pod);
+        }
+        let Ok(mut watch) = self.shared.objects.watch(Resource::Pod, Some(version)) else {
+            return;
+        };
+        loop {
+            tokio::select! {
+                event = watch.next() => match event {
+                    None => return,
+                    Some(event) => match event.kind {
+                        EventKind::Added | EventKind::Modified => {
+                            self.look_at(&event.object);
+                            if makes_room(event.previous.as_deref(), &event.object) {
+                                self.reschedule();
+                            }
+                        }
+                        EventKind::Deleted => {
+                            self.tell(uid_of(&event.object), Message::Gone);
+                            self.reschedule();
+                        }
+                    },
+                },
+                Some(ended) = self.tasks.join_next() => {
+                    if let Ok(uid) = ended {
+                        self.workers.remove(&uid);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells the workers of pods that are gone, and ends what is left of pods nobody knows.
+    async fn forget_missing(&mut self, pods: &[Object]) {
+        let known: Vec<&str> = pods.iter().map(|pod| uid_of(pod)).collect();
+        for (uid, worker) in &self.workers {
+            if !known.contains(&uid.as_str()) {
+                let _ = worker.send(Message::Gone);
+            }
+        }
+        let places = PodPlace::all(&self.shared.config.state_dir).unwrap_or_default();
+        for place in places {
+            if known.contains(&place.uid()) || self.workers.contains_key(place.uid()) {
+                continue;
+            }
+            let ended = end_all(&place.all_runs()).await;
+            if let Err(error) = ended.and_then(|()| place.remove()) {
+                tracing::warn!(%error, uid = place.uid(), "a pod that is gone has left something");
+            }
+        }
+    }
+
+    fn look_at(&mut self, pod: &Object) {
+        if scheduler::is_unscheduled(pod) {
+            scheduler::schedule(&self.shared, pod);
+            return;
+        }
+        if pod["spec"]["nodeName"] != self.shared.config.name.as_str() {
+            return;
+        }
+        let uid = uid_of(pod).to_owned();
+        if self.workers.contains_key(&uid) {
+            self.tell(&uid, Message::Changed(Arc::clone(pod)));
+            return;
+        }
+        let Some(key) = key_of(pod) else { return };
+        let (sender, inbox) = unbounded_channel();
+        let worker = Worker::new(Arc::clone(&self.shared), key, Arc::clone(pod), inbox);
+        self.workers.insert(uid.clone(), sender);
+        self.tasks.spawn(async move {
+            worker.run().await;
+            uid
+        });
+    }
+
+    fn tell(&self, uid: &str, message: Message) {
+        if let Some(worker) = self.workers.get(uid) {
+            // A worker that has ended has nothing left to do for its pod.
+            let _ = worker.send(message);
+        }
+    }
+
+    fn reschedule(&self) {
+        let (pods, _) = self.shared.objects.list(Resource::Pod, None);
+        for pod in pods.iter().filter(|pod| scheduler::is_unscheduled(pod)) {
+            scheduler::schedule(&self.shared, pod);
+        }
+    }
+}
+
+fn uid_of(pod: &Value) -> &str {
+    pod["metadata"]["uid"].as_str().unwrap_or_default()
+}
+
+/// Whether a pod has just stopped using what it asked for.
+fn makes_room(before: Option<&Value>, now: &Value) -> bool {
+    let over = |pod: &Value| {
+        matches!(
+            pod["status"]["phase"].as_str(),
+            Some("Succeeded" | "Failed")
+        )
+    };
+    over(now) && !before.is_some_and(over)
+}

@@ -1,0 +1,141 @@
+//! Core Events: what the scheduler and the kubelet have to say about an object.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::{Value, json};
+
+use super::{ObjectError, ObjectKey, Objects, Preconditions, Resource, now, now_micros};
+
+/// Who speaks. The two write their events in different shapes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EventSource {
+    /// The kubelet of the node of that name: repeats are counted in one event.
+    Kubelet {
+        /// The node's name.
+        node: String,
+    },
+    /// The scheduler: `eventTime` in place of the first and last timestamp, and no count.
+    Scheduler {
+        /// `Binding` or `Scheduling`.
+        action: &'static str,
+    },
+}
+
+/// Whether an event tells of trouble.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventType {
+    /// Nothing to worry about.
+    Normal,
+    /// Something that a person may have to see to.
+    Warning,
+}
+
+impl Objects {
+    /// Records an event about `involved`, a whole object. `field_path` tells which container is
+    /// meant, as in `spec.containers{base}`. An event of the kubelet that says the same as an
+    /// earlier one about the same object is counted there.
+    ///
+    /// # Errors
+    ///
+    /// The journal cannot be written.
+    pub fn record_event(
+        &self,
+        source: &EventSource,
+        involved: &Value,
+        field_path: Option<&str>,
+        event_type: EventType,
+        reason: &str,
+        message: &str,
+    ) -> Result<(), ObjectError> {
+        let metadata = &involved["metadata"];
+        let namespace = metadata["namespace"].as_str().unwrap_or("default");
+        let mut reference = json!({
+            "kind": involved["kind"],
+            "namespace": metadata["namespace"],
+            "name": metadata["name"],
+            "uid": metadata["uid"],
+            "apiVersion": involved["apiVersion"],
+            "resourceVersion": metadata["resourceVersion"],
+        });
+        if let Some(path) = field_path {
+            reference["fieldPath"] = path.into();
+        }
+        let event_type = match event_type {
+            EventType::Normal => "Normal",
+            EventType::Warning => "Warning",
+        };
+        let mut event = json!({
+            "metadata": {
+                "name": event_name(metadata["name"].as_str().unwrap_or_default()),
+                "namespace": namespace,
+            },
+            "involvedObject": reference,
+            "reason": reason,
+            "message": message,
+        });
+        match source {
+            EventSource::Kubelet { node } => {
+                if let Some(key) = self.same_event(namespace, node, &event, event_type) {
+                    self.update(&key, Preconditions::none(), |event| {
+                        event["count"] = (event["count"].as_i64().unwrap_or(0) + 1).into();
+                        event["lastTimestamp"] = now().into();
+                    })?;
+                    return Ok(());
+                }
+                event["source"] = json!({"component": "kubelet", "host": node});
+                event["firstTimestamp"] = now().into();
+                event["lastTimestamp"] = event["firstTimestamp"].clone();
+                event["count"] = 1.into();
+                event["type"] = event_type.into();
+                event["eventTime"] = Value::Null;
+                event["reportingComponent"] = "kubelet".into();
+                event["reportingInstance"] = node.as_str().into();
+            }
+            EventSource::Scheduler { action } => {
+                event["source"] = json!({});
+                event["firstTimestamp"] = Value::Null;
+                event["lastTimestamp"] = Value::Null;
+                event["type"] = event_type.into();
+                event["eventTime"] = now_micros().into();
+                event["action"] = (*action).into();
+                event["reportingComponent"] = "default-scheduler".into();
+                event["reportingInstance"] = "default-scheduler-local".into();
+            }
+        }
+        self.create(Resource::Event, event)?;
+        Ok(())
+    }
+
+    /// The event of this kubelet that says the same as `event`, if there is one.
+    fn same_event(
+        &self,
+        namespace: &str,
+        node: &str,
+        event: &Value,
+        event_type: &str,
+    ) -> Option<ObjectKey> {
+        let involved = &event["involvedObject"];
+        // Events of an object are named after it: theirs are the only ones to look at.
+        let prefix = format!("{}.", involved["name"].as_str().unwrap_or_default());
+        self.find_in_namespace(Resource::Event, namespace, &prefix, |found| {
+            found["source"]["host"] == node
+                && found["involvedObject"]["uid"] == involved["uid"]
+                && found["involvedObject"].get("fieldPath") == involved.get("fieldPath")
+                && found["reason"] == event["reason"]
+                && found["message"] == event["message"]
+                && found["type"] == event_type
+        })
+    }
+}
+
+/// The object's name and a number that rises: nanoseconds, in hexadecimal.
+fn event_name(object: &str) -> String {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let nanos = u64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or_default();
+    let next = LAST
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
+            Some(nanos.max(last + 1))
+        })
+        .map_or(nanos, |last| nanos.max(last + 1));
+    format!("{object}.{next:x}")
+}

@@ -1,0 +1,629 @@
+//! The store itself: a map per kind, one version counter, a bounded history.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rand::RngExt;
+use serde_json::{Map, Value, json};
+use tokio::sync::watch::Sender;
+
+use super::journal::{Change, Journal, Record};
+use super::{EventKind, Object, ObjectError, ObjectEvent, ObjectKey, ObjectWatch, Resource};
+
+/// Changes of one kind that are kept for watches that start in the past or are slow.
+const HISTORY: usize = 20_000;
+/// Changes handed to a watch at a time.
+const BATCH: usize = 256;
+/// Tries to find a free name for `generateName`.
+const NAME_TRIES: usize = 8;
+
+type Kept = BTreeMap<(String, String), Object>;
+
+/// The cluster's objects. Cheap to clone; every clone is the same store.
+#[derive(Clone)]
+pub struct Objects(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    /// One per kind, in the order of [`Resource::ALL`]: tells watches that there is news.
+    signals: [Sender<u64>; Resource::ALL.len()],
+}
+
+#[derive(Default)]
+struct State {
+    version: u64,
+    kept: [Kept; Resource::ALL.len()],
+    history: [History; Resource::ALL.len()],
+    journal: Option<Journal>,
+}
+
+#[derive(Default)]
+struct History {
+    events: VecDeque<ObjectEvent>,
+    /// Events up to this version are no longer there.
+    dropped_through: u64,
+}
+
+/// What a caller expects of an object before it is changed or removed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Preconditions {
+    /// Its uid.
+    pub uid: Option<String>,
+    /// Its resource version.
+    pub resource_version: Option<String>,
+}
+
+impl Preconditions {
+    /// Expects nothing.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Expects this uid, so that a later object of the same name is left alone.
+    #[must_use]
+    pub fn uid(uid: impl Into<String>) -> Self {
+        Self {
+            uid: Some(uid.into()),
+            resource_version: None,
+        }
+    }
+
+    fn check(&self, key: &ObjectKey, object: &Value) -> Result<(), ObjectError> {
+        for (field, expected) in [
+            ("uid", &self.uid),
+            ("resourceVersion", &self.resource_version),
+        ] {
+            let found = object["metadata"][field].as_str().unwrap_or_default();
+            if let Some(expected) = expected
+                && expected != found
+            {
+                return Err(ObjectError::Conflict {
+                    key: key.clone(),
+                    field,
+                    expected: expected.clone(),
+                    found: found.to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Objects {
+    /// A store that lives and ends with the process.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self::from_state(State::default())
+    }
+
+    /// The store whose journal is in `dir`; an empty one if there is none yet.
+    ///
+    /// # Errors
+    ///
+    /// The journal cannot be read or written, or is of another format.
+    pub fn open(dir: &Path) -> Result<Self, ObjectError> {
+        let mut state = State::default();
+        // Records up to the version at which the file begins are a state, those after it changes.
+        let mut begun = false;
+        let journal = Journal::open(dir, |begin, record| {
+            if record.version > begin && !begun {
+                begun = true;
+                state.begin_history(begin);
+            }
+            state.replay(record);
+        })?;
+        if !begun {
+            state.begin_history(journal.begin());
+        }
+        state.journal = Some(journal);
+        Ok(Self::from_state(state))
+    }
+
+    fn from_state(state: State) -> Self {
+        let version = state.version;
+        Self(Arc::new(Shared {
+            state: Mutex::new(state),
+            signals: std::array::from_fn(|_| Sender::new(version)),
+        }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic while the lock was held left whole objects behind: each change is one insert.
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The object of that name.
+    #[must_use]
+    pub fn get(&self, key: &ObjectKey) -> Option<Object> {
+        self.lock().find(key).cloned()
+    }
+
+    /// The objects of a kind in the order of their keys, in one namespace or in all, and the
+    /// version at which this was so.
+    #[must_use]
+    pub fn list(&self, resource: Resource, namespace: Option<&str>) -> (Vec<Object>, u64) {
+        let state = self.lock();
+        let kept = &state.kept[resource.index()];
+        let objects = match namespace {
+            Some(namespace) => kept
+                .range((namespace.to_owned(), String::new())..)
+                .take_while(|((found, _), _)| found == namespace)
+                .map(|(_, object)| Arc::clone(object))
+                .collect(),
+            None => kept.values().cloned().collect(),
+        };
+        (objects, state.version)
+    }
+
+    /// The objects as they were at an earlier version, in the order of their keys.
+    ///
+    /// # Errors
+    ///
+    /// [`ObjectError::Expired`] if the history does not reach back to `version`.
+    pub fn list_at(
+        &self,
+        resource: Resource,
+        namespace: Option<&str>,
+        version: u64,
+    ) -> Result<Vec<Object>, ObjectError> {
+        let state = self.lock();
+        let history = &state.history[resource.index()];
+        if version < history.dropped_through {
+            return Err(ObjectError::Expired {
+                requested: version,
+                oldest: history.dropped_through,
+            });
+        }
+        let start = history
+            .events
+            .partition_point(|event| event.version <= version);
+        let mut kept = state.kept[resource.index()].clone();
+        // Undoing the later changes, newest first, leaves the earlier state.
+        for event in history.events.range(start..).rev() {
+            if let Some(key) = ObjectKey::of(resource, &event.object) {
+                match &event.previous {
+                    Some(previous) => kept.insert(map_key(&key), Arc::clone(previous)),
+                    None => kept.remove(&map_key(&key)),
+                };
+            }
+        }
+        Ok(kept
+            .into_iter()
+            .filter(|((found, _), _)| namespace.is_none_or(|namespace| namespace == found))
+            .map(|(_, object)| object)
+            .collect())
+    }
+
+    /// The key of the first object in `namespace` whose name begins with `prefix` and that
+    /// `wanted` accepts.
+    pub(super) fn find_in_namespace(
+        &self,
+        resource: Resource,
+        namespace: &str,
+        prefix: &str,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Option<ObjectKey> {
+        self.lock().kept[resource.index()]
+            .range((namespace.to_owned(), prefix.to_owned())..)
+            .take_while(|((found, name), _)| found == namespace && name.starts_with(prefix))
+            .find(|(_, object)| wanted(object))
+            .map(|((namespace, name), _)| {
+                ObjectKey::namespaced(resource, namespace.as_str(), name.as_str())
+            })
+    }
+
+    /// How many objects of a kind there are.
+    #[must_use]
+    pub fn count(&self, resource: Resource) -> usize {
+        self.lock().kept[resource.index()].len()
+    }
+
+    /// The version of the last change.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.lock().version
+    }
+
+    /// Creates an object. `metadata` must hold its name or `generateName` and, where the kind has
+    /// one, its namespace; uid, creation time and version are filled in.
+    ///
+    /// # Errors
+    ///
+    /// The name is taken, there is no name, or the journal cannot be written.
+    pub fn create(&self, resource: Resource, object: Value) -> Result<Object, ObjectError> {
+        let mut object = match object {
+            Value::Object(object) => object,
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_) => return Err(ObjectError::Malformed("it is not a JSON object")),
+        };
+        let given = match object.remove("metadata") {
+            Some(Value::Object(metadata)) => metadata,
+            Some(_) | None => return Err(ObjectError::Malformed("it has no metadata")),
+        };
+        let mut state = self.lock();
+        let name = state.free_name(resource, &given)?;
+        let version = state.version + 1;
+        let mut whole = Map::new();
+        whole.insert("kind".into(), resource.kind().into());
+        whole.insert("apiVersion".into(), resource.api_version().into());
+        whole.insert("metadata".into(), created_metadata(given, &name, version));
+        for (member, value) in object {
+            whole.entry(member).or_insert(value);
+        }
+        let object = Arc::new(Value::Object(whole));
+        let key = ObjectKey::of(resource, &object)
+            .ok_or(ObjectError::Malformed("it has no namespace"))?;
+        state.put(key, Arc::clone(&object), None)?;
+        self.tell(resource, &mut state);
+        Ok(object)
+    }
+
+    /// Changes an object: `change` edits a copy. Name, namespace, uid and creation time stay what
+    /// they are. A copy that is unchanged makes no event and keeps its version. Taking the last
+    /// finalizer from an object that has been deleted removes it.
+    ///
+    /// `change` runs while the store is locked: it must be short and must not use the store.
+    ///
+    /// # Errors
+    ///
+    /// The object is gone or is not the expected one, or the journal cannot be written.
+    pub fn update(
+        &self,
+        key: &ObjectKey,
+        expected: Preconditions,
+        change: impl FnOnce(&mut Value),
+    ) -> Result<Object, ObjectError> {
+        let mut state = self.lock();
+        let current = state
+            .find(key)
+            .cloned()
+            .ok_or_else(|| ObjectError::NotFound(key.clone()))?;
+        expected.check(key, &current)?;
+        let mut next = (*current).clone();
+        change(&mut next);
+        for member in ["kind", "apiVersion"] {
+            next[member] = current[member].clone();
+        }
+        for member in [
+            "name",
+            "namespace",
+            "uid",
+            "creationTimestamp",
+            "resourceVersion",
+        ] {
+            if let Some(value) = current["metadata"].get(member) {
+                next["metadata"][member] = value.clone();
+            }
+        }
+        if next == *current {
+            return Ok(current);
+        }
+        next["metadata"]["resourceVersion"] = (state.version + 1).to_string().into();
+        let next = Arc::new(next);
+        if has_finalizers(&current) && !has_finalizers(&next) && is_ready_to_go(&next) {
+            state.remove(key, &current)?;
+        } else {
+            state.put(key.clone(), Arc::clone(&next), Some(current))?;
+        }
+        self.tell(key.resource, &mut state);
+        Ok(next)
+    }
+
+    /// Removes an object. One with finalizers stays until the last of them is taken away; it is
+    /// marked as deleted if it was not yet.
+    ///
+    /// # Errors
+    ///
+    /// The object is gone or is not the expected one, or the journal cannot be written.
+    pub fn remove(&self, key: &ObjectKey, expected: Preconditions) -> Result<Object, ObjectError> {
+        let mut state = self.lock();
+        let current = state
+            .find(key)
+            .cloned()
+            .ok_or_else(|| ObjectError::NotFound(key.clone()))?;
+        expected.check(key, &current)?;
+        let result = if has_finalizers(&current) {
+            if is_ready_to_go(&current) {
+                return Ok(current);
+            }
+            let mut next = (*current).clone();
+            let metadata = &mut next["metadata"];
+            metadata["deletionTimestamp"] = super::now().into();
+            metadata["deletionGracePeriodSeconds"] = 0.into();
+            metadata["resourceVersion"] = (state.version + 1).to_string().into();
+            let next = Arc::new(next);
+            state.put(key.clone(), Arc::clone(&next), Some(current))?;
+            next
+        } else {
+            state.remove(key, &current)?
+        };
+        self.tell(key.resource, &mut state);
+        Ok(result)
+    }
+
+    /// Follows the changes of a kind: those after the version `from`, or from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`ObjectError::Expired`] if the history does not reach back to `from`.
+    pub fn watch(&self, resource: Resource, from: Option<u64>) -> Result<ObjectWatch, ObjectError> {
+        let state = self.lock();
+        let from = from.unwrap_or(state.version);
+        let oldest = state.history[resource.index()].dropped_through;
+        if from < oldest {
+            return Err(ObjectError::Expired {
+                requested: from,
+                oldest,
+            });
+        }
+        let signal = self.0.signals[resource.index()].subscribe();
+        Ok(ObjectWatch::new(self.clone(), resource, from, signal))
+    }
+
+    /// Forgets the history: watches that have not read it yet, and those that want to start
+    /// before now, are told that their version is too old.
+    pub fn forget_history(&self) {
+        let mut state = self.lock();
+        let version = state.version;
+        for history in &mut state.history {
+            history.events.clear();
+            history.dropped_through = version;
+        }
+    }
+
+    /// The next changes after `position` and the version up to which they are complete; none if
+    /// some of them are no longer there.
+    pub(super) fn events_after(
+        &self,
+        resource: Resource,
+        position: u64,
+    ) -> Option<(VecDeque<ObjectEvent>, u64)> {
+        let state = self.lock();
+        let history = &state.history[resource.index()];
+        if position < history.dropped_through {
+            return None;
+        }
+        let start = history
+            .events
+            .partition_point(|event| event.version <= position);
+        let events: VecDeque<_> = history.events.range(start..).take(BATCH).cloned().collect();
+        let through = match events.back() {
+            Some(last) if events.len() == BATCH => last.version,
+            Some(_) | None => state.version,
+        };
+        Some((events, through))
+    }
+
+    fn tell(&self, resource: Resource, state: &mut State) {
+        self.0.signals[resource.index()].send_replace(state.version);
+        state.compact_if_wanted();
+    }
+}
+
+impl State {
+    fn find(&self, key: &ObjectKey) -> Option<&Object> {
+        self.kept[key.resource.index()].get(&map_key(key))
+    }
+
+    fn free_name(
+        &self,
+        resource: Resource,
+        metadata: &Map<String, Value>,
+    ) -> Result<String, ObjectError> {
+        let text = |member: &str| metadata.get(member).and_then(Value::as_str);
+        let namespace = text("namespace").filter(|_| resource.namespaced());
+        let key = |name: &str| ObjectKey {
+            resource,
+            namespace: namespace.map(str::to_owned),
+            name: name.to_owned(),
+        };
+        let taken = |key: ObjectKey| {
+            self.find(&key).map(|found| ObjectError::AlreadyExists {
+                being_deleted: found["metadata"].get("deletionTimestamp").is_some(),
+                key,
+            })
+        };
+        if let Some(name) = text("name").filter(|name| !name.is_empty()) {
+            return match taken(key(name)) {
+                Some(error) => Err(error),
+                None => Ok(name.to_owned()),
+            };
+        }
+        let prefix = text("generateName")
+            .filter(|prefix| !prefix.is_empty())
+            .ok_or(ObjectError::Malformed("it has no name"))?;
+        let mut name = generated_name(prefix);
+        for _ in 1..NAME_TRIES {
+            if taken(key(&name)).is_none() {
+                break;
+            }
+            name = generated_name(prefix);
+        }
+        match taken(key(&name)) {
+            Some(error) => Err(error),
+            None => Ok(name),
+        }
+    }
+
+    fn put(
+        &mut self,
+        key: ObjectKey,
+        object: Object,
+        previous: Option<Object>,
+    ) -> Result<(), ObjectError> {
+        let version = self.version + 1;
+        if let Some(journal) = &mut self.journal {
+            journal.put(version, key.resource, &object)?;
+        }
+        self.apply_put(version, &key, object, previous);
+        Ok(())
+    }
+
+    fn apply_put(
+        &mut self,
+        version: u64,
+        key: &ObjectKey,
+        object: Object,
+        previous: Option<Object>,
+    ) {
+        self.version = version;
+        self.kept[key.resource.index()].insert(map_key(key), Arc::clone(&object));
+        self.history[key.resource.index()].push(ObjectEvent {
+            kind: if previous.is_some() {
+                EventKind::Modified
+            } else {
+                EventKind::Added
+            },
+            object,
+            previous,
+            version,
+        });
+    }
+
+    fn remove(&mut self, key: &ObjectKey, current: &Object) -> Result<Object, ObjectError> {
+        let version = self.version + 1;
+        if let Some(journal) = &mut self.journal {
+            let (namespace, name) = map_key(key);
+            journal.delete(version, key.resource, &namespace, &name)?;
+        }
+        Ok(self.apply_remove(version, key, current))
+    }
+
+    fn apply_remove(&mut self, version: u64, key: &ObjectKey, current: &Object) -> Object {
+        let mut last = (**current).clone();
+        last["metadata"]["resourceVersion"] = version.to_string().into();
+        let last = Arc::new(last);
+        self.version = version;
+        self.kept[key.resource.index()].remove(&map_key(key));
+        self.history[key.resource.index()].push(ObjectEvent {
+            kind: EventKind::Deleted,
+            object: Arc::clone(&last),
+            previous: Some(Arc::clone(current)),
+            version,
+        });
+        last
+    }
+
+    fn replay(&mut self, record: Record) {
+        match record.change {
+            Change::Put(object) => {
+                if let Some(key) = ObjectKey::of(record.resource, &object) {
+                    let previous = self.find(&key).cloned();
+                    self.apply_put(record.version, &key, Arc::new(object), previous);
+                }
+            }
+            Change::Delete { namespace, name } => {
+                let key = ObjectKey {
+                    resource: record.resource,
+                    namespace: record.resource.namespaced().then_some(namespace),
+                    name,
+                };
+                if let Some(current) = self.find(&key).cloned() {
+                    self.apply_remove(record.version, &key, &current);
+                }
+            }
+        }
+    }
+
+    /// Says that what has been replayed so far is a state, not a history.
+    fn begin_history(&mut self, version: u64) {
+        self.version = version;
+        for history in &mut self.history {
+            history.events.clear();
+            history.dropped_through = version;
+        }
+    }
+
+    fn compact_if_wanted(&mut self) {
+        let Some(journal) = &mut self.journal else {
+            return;
+        };
+        if !journal.wants_compaction() {
+            return;
+        }
+        let kept = Resource::ALL
+            .into_iter()
+            .zip(&self.kept)
+            .flat_map(|(resource, kept)| kept.values().map(move |object| (resource, object)));
+        if let Err(error) = journal.compact(self.version, kept) {
+            // The long journal is still whole: this costs space, not objects.
+            tracing::warn!(%error, "the cluster's journal could not be rewritten");
+            journal.postpone_compaction();
+        }
+    }
+}
+
+impl History {
+    fn push(&mut self, event: ObjectEvent) {
+        if self.events.len() == HISTORY
+            && let Some(dropped) = self.events.pop_front()
+        {
+            self.dropped_through = dropped.version;
+        }
+        self.events.push_back(event);
+    }
+}
+
+fn map_key(key: &ObjectKey) -> (String, String) {
+    (key.namespace.clone().unwrap_or_default(), key.name.clone())
+}
+
+/// The resource version that an object carries.
+pub(crate) fn version_of(object: &Value) -> u64 {
+    object["metadata"]["resourceVersion"]
+        .as_str()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_default()
+}
+
+fn has_finalizers(object: &Value) -> bool {
+    object["metadata"]["finalizers"]
+        .as_array()
+        .is_some_and(|finalizers| !finalizers.is_empty())
+}
+
+/// Deleted, and without a grace period that is still to pass.
+fn is_ready_to_go(object: &Value) -> bool {
+    let metadata = &object["metadata"];
+    metadata.get("deletionTimestamp").is_some()
+        && metadata["deletionGracePeriodSeconds"].as_i64().unwrap_or(0) == 0
+}
+
+/// `prefix` and five random characters, as the API server appends them: no vowels and nothing
+/// that is easily misread.
+fn generated_name(prefix: &str) -> String {
+    const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+    const LONGEST_PREFIX: usize = 58;
+    let mut name: String = prefix.chars().take(LONGEST_PREFIX).collect();
+    let mut random = rand::rng();
+    for _ in 0..5 {
+        name.push(char::from(LETTERS[random.random_range(0..LETTERS.len())]));
+    }
+    name
+}
+
+/// The metadata of a new object, in the order in which a reader expects them.
+fn created_metadata(mut given: Map<String, Value>, name: &str, version: u64) -> Value {
+    let mut metadata = Map::new();
+    metadata.insert("name".into(), name.into());
+    for member in ["generateName", "namespace"] {
+        if let Some(value) = given.shift_remove(member) {
+            metadata.insert(member.into(), value);
+        }
+    }
+    metadata.insert("uid".into(), uuid::Uuid::new_v4().to_string().into());
+    metadata.insert("resourceVersion".into(), version.to_string().into());
+    if let Some(generation) = given.shift_remove("generation") {
+        metadata.insert("generation".into(), generation);
+    }
+    metadata.insert("creationTimestamp".into(), json!(super::now()));
+    for (member, value) in given {
+        metadata.entry(member).or_insert(value);
+    }
+    Value::Object(metadata)
+}

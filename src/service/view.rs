@@ -1,0 +1,205 @@
+//! Tasks as they are shown: the field names here are a contract (`-o json`, the HTTP API).
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::clock::Timestamp;
+use crate::store::{HistoryRow, TaskRow, TriggerRow};
+use crate::task::id::TaskId;
+use crate::task::outcome::FailureKind;
+use crate::task::pods::PodRecord;
+use crate::task::state::TaskState;
+
+/// A task in a line's worth.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TaskView {
+    /// Its id.
+    pub id: TaskId,
+    /// Its key as one text.
+    pub key: String,
+    /// The group that it belongs to.
+    pub dag_id: String,
+    /// Its name.
+    pub task_id: String,
+    /// Its run.
+    pub run_id: String,
+    /// -1 when it is not mapped.
+    pub map_index: i32,
+    /// Where it is in its life.
+    pub state: &'static str,
+    /// Whether it has ended.
+    pub is_final: bool,
+    /// Why it is there, in words.
+    pub reason: Option<String>,
+    /// How its last attempt failed.
+    pub failure_kind: Option<FailureKind>,
+    /// The exit code that decided.
+    pub exit_code: Option<i32>,
+    /// The attempt, counted from 1.
+    pub try_number: u32,
+    /// How many attempts there may be.
+    pub max_tries: u32,
+    /// How often it was resumed.
+    pub resumes: u32,
+    /// How many log lines it has.
+    pub log_lines: i64,
+    /// When it last got log lines.
+    pub last_log_at: Option<Timestamp>,
+    /// When this attempt must have ended.
+    pub deadline: Option<Timestamp>,
+    /// When it may go on, if it waits for that.
+    pub not_before: Option<Timestamp>,
+    /// When it was submitted.
+    pub submitted_at: Timestamp,
+    /// When its first attempt began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+impl From<TaskRow> for TaskView {
+    fn from(row: TaskRow) -> Self {
+        Self {
+            id: row.id,
+            key: row.key.to_string(),
+            dag_id: row.key.dag_id,
+            task_id: row.key.task_id,
+            run_id: row.key.run_id,
+            map_index: row.key.map_index,
+            state: row.state.as_str(),
+            is_final: row.state.is_final(),
+            reason: row.reason,
+            failure_kind: row.failure_kind,
+            exit_code: row.exit_code,
+            try_number: row.try_number,
+            max_tries: row.max_tries,
+            resumes: row.resumes,
+            log_lines: row.log_lines,
+            last_log_at: row.last_log_at,
+            deadline: row.deadline,
+            not_before: match row.state {
+                TaskState::Queued { not_before, .. } => Some(not_before),
+                TaskState::UpForRetry { retry_at } => Some(retry_at),
+                TaskState::Running { .. }
+                | TaskState::Deferred
+                | TaskState::Success
+                | TaskState::Failed
+                | TaskState::Skipped
+                | TaskState::Cancelled => None,
+            },
+            submitted_at: row.submitted_at,
+            started_at: row.started_at,
+            finished_at: row.finished_at,
+        }
+    }
+}
+
+/// A pod of a task.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PodView {
+    /// The attempt that it served.
+    pub try_number: u32,
+    /// The connection whose cluster holds it.
+    pub connection: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its uid, once it was created.
+    pub uid: Option<String>,
+}
+
+impl From<PodRecord> for PodView {
+    fn from(record: PodRecord) -> Self {
+        Self {
+            try_number: record.try_number,
+            connection: record.intent.connection.name,
+            namespace: record.intent.namespace,
+            name: record.intent.name,
+            uid: record.uid,
+        }
+    }
+}
+
+/// What a deferred task waits for.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TriggerView {
+    /// The kind of its trigger.
+    pub kind: String,
+    /// Since when it waits.
+    pub deferred_since: Timestamp,
+    /// When it will be resumed for its newest logs.
+    pub next_log_time: Option<Timestamp>,
+    /// When the attempt must have ended.
+    pub deadline: Option<Timestamp>,
+}
+
+/// One change of a task's state.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct HistoryView {
+    /// When.
+    pub at: Timestamp,
+    /// What happened.
+    pub event: String,
+    /// The state before.
+    pub from_state: Option<String>,
+    /// The state after.
+    pub to_state: String,
+    /// The attempt.
+    pub try_number: u32,
+    /// Why, in words.
+    pub reason: Option<String>,
+}
+
+/// A task with all that is known of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TaskDetail {
+    /// The task itself.
+    #[serde(flatten)]
+    pub task: TaskView,
+    /// The pod of the newest attempt.
+    pub pod: Option<PodView>,
+    /// Every pod of every attempt, oldest first.
+    pub pods: Vec<PodView>,
+    /// What it waits for, while it is deferred.
+    pub trigger: Option<TriggerView>,
+    /// The task's results by their keys.
+    pub xcom: Map<String, Value>,
+    /// Every change of its state, oldest first.
+    pub history: Vec<HistoryView>,
+}
+
+impl TaskDetail {
+    pub(super) fn new(
+        task: TaskRow,
+        pods: Vec<PodRecord>,
+        trigger: Option<TriggerRow>,
+        history: Vec<HistoryRow>,
+        xcom: Map<String, Value>,
+    ) -> Self {
+        let pods: Vec<PodView> = pods.into_iter().map(PodView::from).collect();
+        Self {
+            task: task.into(),
+            pod: pods.last().cloned(),
+            pods,
+            trigger: trigger.map(|row| TriggerView {
+                kind: row.kind,
+                deferred_since: row.deferred_at,
+                next_log_time: row.next_log_at,
+                deadline: row.deadline,
+            }),
+            xcom,
+            history: history
+                .into_iter()
+                .map(|row| HistoryView {
+                    at: row.at,
+                    event: row.event,
+                    from_state: row.from_state,
+                    to_state: row.to_state,
+                    try_number: row.try_number,
+                    reason: row.reason,
+                })
+                .collect(),
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! Taking tasks into hand, and taking them out of hands that are gone.
+
+use std::collections::HashSet;
+
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use super::error::{JobError, StoreError};
+use super::open::Store;
+use super::rows::{TaskRow, to_ms};
+use super::transition::{Change, transition};
+use crate::clock::Timestamp;
+use crate::task::id::TaskId;
+use crate::task::state::TaskEvent;
+
+/// Which tasks an engine works on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// All of them.
+    All,
+    /// These.
+    Tasks(Vec<TaskId>),
+}
+
+impl Scope {
+    /// Whether `task` is in it.
+    #[must_use]
+    pub fn contains(&self, task: TaskId) -> bool {
+        match self {
+            Self::All => true,
+            Self::Tasks(ids) => ids.contains(&task),
+        }
+    }
+
+    /// The ids as a JSON list for SQLite's `json_each`, or NULL for all.
+    pub(super) fn bound(&self) -> Option<String> {
+        match self {
+            Self::All => None,
+            Self::Tasks(ids) => {
+                let numbers: Vec<String> = ids.iter().map(TaskId::to_string).collect();
+                Some(format!("[{}]", numbers.join(",")))
+            }
+        }
+    }
+}
+
+/// A task that this engine now holds: every later write carries `row.fence`.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// The row as it is after the claim.
+    pub row: TaskRow,
+}
+
+/// A running task whose worker may be gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lapsed {
+    /// The task.
+    pub task: TaskId,
+    /// Who holds it.
+    pub owner: String,
+}
+
+impl Store {
+    /// Takes up to `limit` tasks whose time has come: kills first, then resumes, then starts.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn claim(
+        &self,
+        owner: &str,
+        scope: &Scope,
+        limit: usize,
+        lease_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Vec<Claimed>, StoreError> {
+        if self.nothing_to_claim(scope, now).await? {
+            return Ok(Vec::new());
+        }
+        let (owner, scope) = (owner.to_owned(), scope.bound());
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+                    let rows = claimable(connection, scope, limit, now).await?;
+                    let mut claimed = Vec::with_capacity(rows.len());
+                    for row in rows {
+                        let change = Change::of(TaskEvent::Claim { lease_until }).by(&owner);
+                        let row = transition(connection, &row, &change, now).await?;
+                        claimed.push(Claimed { row });
+                    }
+                    Ok(claimed)
+                })
+            })
+            .await
+    }
+
+    /// Asks a reader first, so that an idle engine never takes the write lock.
+    async fn nothing_to_claim(&self, scope: &Scope, now: Timestamp) -> Result<bool, StoreError> {
+        let found: Option<i64> = sqlx::query_scalar(
+            "SELECT id FROM tasks
+             WHERE state = 'queued' AND not_before <= ?1
+               AND (?2 IS NULL OR id IN (SELECT value FROM json_each(?2)))
+             LIMIT 1",
+        )
+        .bind(to_ms(now))
+        .bind(scope.bound())
+        .fetch_optional(&self.reader)
+        .await
+        .map_err(|error| self.told(error))?;
+        Ok(found.is_none())
+    }
+
+    /// Who holds running tasks of `scope`.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn holders(&self, scope: &Scope) -> Result<HashSet<String>, StoreError> {
+        let owners: Vec<String> = sqlx::query_scalar(
+            "SELECT DISTINCT owner FROM tasks
+             WHERE state = 'running'
+               AND (?1 IS NULL OR id IN (SELECT value FROM json_each(?1)))",
+        )
+        .bind(scope.bound())
+        .fetch_all(&self.reader)
+        .await
+        .map_err(|error| self.told(error))?;
+        Ok(owners.into_iter().collect())
+    }
+
+    /// Queues again what is held by one of the `dead`, or whose lease has ended.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn reclaim(
+        &self,
+        scope: &Scope,
+        dead: &HashSet<String>,
+        now: Timestamp,
+    ) -> Result<Vec<Lapsed>, StoreError> {
+        let lost = self.lost(scope, dead, now).await?;
+        if lost.is_empty() {
+            return Ok(lost);
+        }
+        let dead = dead.clone();
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let mut reclaimed = Vec::new();
+                    for lapsed in lost {
+                        if reclaim_one(connection, &lapsed, &dead, now).await? {
+                            reclaimed.push(lapsed);
+                        }
+                    }
+                    Ok(reclaimed)
+                })
+            })
+            .await
+    }
+
+    async fn lost(
+        &self,
+        scope: &Scope,
+        dead: &HashSet<String>,
+        now: Timestamp,
+    ) -> Result<Vec<Lapsed>, StoreError> {
+        let dead: Vec<&String> = dead.iter().collect();
+        let rows: Vec<SqliteRow> = sqlx::query(
+            "SELECT id, owner FROM tasks
+             WHERE state = 'running'
+               AND (lease_until <= ?1 OR owner IN (SELECT value FROM json_each(?2)))
+               AND (?3 IS NULL OR id IN (SELECT value FROM json_each(?3)))",
+        )
+        .bind(to_ms(now))
+        .bind(serde_json::json!(dead).to_string())
+        .bind(scope.bound())
+        .fetch_all(&self.reader)
+        .await
+        .map_err(|error| self.told(error))?;
+        rows.iter()
+            .map(|row| {
+                Ok(Lapsed {
+                    task: TaskId(row.try_get("id")?),
+                    owner: row.try_get("owner")?,
+                })
+            })
+            .collect::<Result<_, sqlx::Error>>()
+            .map_err(|error| self.told(error))
+    }
+
+    /// Queues the next attempt of every task whose wait before it is over.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn queue_due_retries(
+        &self,
+        scope: &Scope,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let due: Vec<i64> = sqlx::query_scalar(
+            "SELECT id FROM tasks
+             WHERE state = 'up_for_retry' AND not_before <= ?1
+               AND (?2 IS NULL OR id IN (SELECT value FROM json_each(?2)))",
+        )
+        .bind(to_ms(now))
+        .bind(scope.bound())
+        .fetch_all(&self.reader)
+        .await
+        .map_err(|error| self.told(error))?;
+        if due.is_empty() {
+            return Ok(0);
+        }
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let mut queued = 0;
+                    for id in due {
+                        let row = TaskRow::load(connection, TaskId(id)).await?;
+                        let change = Change::of(TaskEvent::RetryDue);
+                        // Another engine may have been faster.
+                        match transition(connection, &row, &change, now).await {
+                            Ok(_) => queued += 1,
+                            Err(error) => ignore_illegal(error)?,
+                        }
+                    }
+                    Ok(queued)
+                })
+            })
+            .await
+    }
+}
+
+async fn claimable(
+    connection: &mut SqliteConnection,
+    scope: Option<String>,
+    limit: i64,
+    now: Timestamp,
+) -> Result<Vec<TaskRow>, JobError> {
+    let rows = sqlx::query(
+        "SELECT * FROM tasks
+         WHERE state = 'queued' AND not_before <= ?1
+           AND (?2 IS NULL OR id IN (SELECT value FROM json_each(?2)))
+         ORDER BY claim_rank, not_before, id
+         LIMIT ?3",
+    )
+    .bind(to_ms(now))
+    .bind(scope)
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(TaskRow::read).collect()
+}
+
+/// Whether the task was still in the lost hands.
+async fn reclaim_one(
+    connection: &mut SqliteConnection,
+    lapsed: &Lapsed,
+    dead: &HashSet<String>,
+    now: Timestamp,
+) -> Result<bool, JobError> {
+    let row = TaskRow::load(connection, lapsed.task).await?;
+    if row.owner.as_deref() != Some(lapsed.owner.as_str()) {
+        return Ok(false);
+    }
+    let owner_dead = dead.contains(&lapsed.owner);
+    let reason = if owner_dead {
+        "its worker is dead"
+    } else {
+        "its worker's lease ended"
+    };
+    let change = Change::of(TaskEvent::Reclaim { owner_dead }).because(reason);
+    match transition(connection, &row, &change, now).await {
+        Ok(_) => Ok(true),
+        Err(error) => ignore_illegal(error).map(|()| false),
+    }
+}
+
+/// The task moved on meanwhile: nothing to do, and nothing wrong.
+pub(super) fn ignore_illegal(error: JobError) -> Result<(), JobError> {
+    if error.is_illegal() {
+        Ok(())
+    } else {
+        Err(error)
+    }
+}

@@ -1,0 +1,122 @@
+//! Which processes work on this database.
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::error::StoreError;
+use super::open::Store;
+use super::rows::{from_ms, to_ms};
+use crate::clock::Timestamp;
+
+/// What kind of process works on the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EngineKind {
+    /// The daemon: works on everything.
+    Serve,
+    /// A `run`: works on its own tasks.
+    Run,
+}
+
+impl EngineKind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Serve => "serve",
+            Self::Run => "run",
+        }
+    }
+}
+
+/// A process that works on the database, or did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineRow {
+    /// Its owner id.
+    pub owner: String,
+    /// Its kind.
+    pub kind: EngineKind,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// Until when it is taken to be alive.
+    pub alive_until: Timestamp,
+}
+
+impl Store {
+    /// A sign of life of an engine.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn engine_alive(
+        &self,
+        owner: &str,
+        kind: EngineKind,
+        alive_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let owner = owner.to_owned();
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    sqlx::query(
+                        "INSERT INTO engines (owner, kind, started_at, alive_until)
+                         VALUES (?, ?, ?, ?)
+                         ON CONFLICT (owner) DO UPDATE SET alive_until = excluded.alive_until",
+                    )
+                    .bind(owner)
+                    .bind(kind.as_str())
+                    .bind(to_ms(now))
+                    .bind(to_ms(alive_until))
+                    .execute(connection)
+                    .await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// An engine is gone: its row goes.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn engine_gone(&self, owner: &str) -> Result<(), StoreError> {
+        let owner = owner.to_owned();
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    sqlx::query("DELETE FROM engines WHERE owner = ?")
+                        .bind(owner)
+                        .execute(connection)
+                        .await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Every engine that has not said that it is gone.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn engines(&self) -> Result<Vec<EngineRow>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM engines ORDER BY started_at, owner")
+            .fetch_all(&self.reader)
+            .await
+            .map_err(|error| self.told(error))?;
+        rows.iter()
+            .map(read)
+            .collect::<Result<_, _>>()
+            .map_err(|error| self.told(error))
+    }
+}
+
+fn read(row: &SqliteRow) -> Result<EngineRow, sqlx::Error> {
+    let kind: String = row.try_get("kind")?;
+    Ok(EngineRow {
+        owner: row.try_get("owner")?,
+        kind: if kind == "serve" {
+            EngineKind::Serve
+        } else {
+            EngineKind::Run
+        },
+        started_at: from_ms(row.try_get("started_at")?),
+        alive_until: from_ms(row.try_get("alive_until")?),
+    })
+}

@@ -1,0 +1,345 @@
+//! Looking: lists, one task, its history, and a person's own SQL. Nothing here writes.
+
+use std::collections::BTreeMap;
+
+use futures::TryStreamExt;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
+use sqlx::{
+    AssertSqlSafe, Column, ConnectOptions, Connection, QueryBuilder, Row, Sqlite, TypeInfo, Value,
+    ValueRef,
+};
+
+use super::error::StoreError;
+use super::open::Store;
+use super::rows::{TaskRow, from_ms};
+use crate::clock::Timestamp;
+use crate::task::id::{TaskId, TaskRef};
+use crate::task::state::STATE_NAMES;
+
+/// Which tasks to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TaskFilter {
+    /// Only these, if any are given.
+    pub ids: Vec<TaskId>,
+    /// Only tasks in one of these states, if any are given.
+    pub states: Vec<String>,
+    /// Only tasks of this DAG.
+    pub dag_id: Option<String>,
+    /// Only tasks of this name.
+    pub task_id: Option<String>,
+    /// Only tasks of this run.
+    pub run_id: Option<String>,
+    /// Only tasks with an id below this one: the cursor of the next page.
+    pub before: Option<TaskId>,
+    /// At most this many, newest first.
+    pub limit: Option<u32>,
+}
+
+/// One change of a task's state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryRow {
+    /// When.
+    pub at: Timestamp,
+    /// What happened.
+    pub event: String,
+    /// The state before; none for the first.
+    pub from_state: Option<String>,
+    /// The state after.
+    pub to_state: String,
+    /// The attempt.
+    pub try_number: u32,
+    /// Why, in words.
+    pub reason: Option<String>,
+}
+
+/// The trigger that a deferred task waits for, as far as a person wants to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TriggerRow {
+    /// Its kind.
+    pub kind: String,
+    /// Since when the task waits.
+    pub deferred_at: Timestamp,
+    /// When it will be resumed for its newest logs.
+    pub next_log_at: Option<Timestamp>,
+    /// When the attempt must have ended.
+    pub deadline: Option<Timestamp>,
+}
+
+/// One value of a person's own query.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SqlCell {
+    /// NULL.
+    Null,
+    /// A whole number.
+    Integer(i64),
+    /// A number.
+    Real(f64),
+    /// A text.
+    Text(String),
+    /// Bytes.
+    Blob(Vec<u8>),
+}
+
+/// The answer to a person's own query.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SqlTable {
+    /// The names of its columns.
+    pub columns: Vec<String>,
+    /// Its rows.
+    pub rows: Vec<Vec<SqlCell>>,
+}
+
+impl Store {
+    /// The id of the task that `reference` names.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is none.
+    pub async fn resolve(&self, reference: &TaskRef) -> Result<TaskId, StoreError> {
+        let found: Option<i64> = match reference {
+            TaskRef::Id(id) => {
+                sqlx::query_scalar("SELECT id FROM tasks WHERE id = ?")
+                    .bind(id.0)
+                    .fetch_optional(&self.reader)
+                    .await
+            }
+            TaskRef::Key(key) => {
+                sqlx::query_scalar(
+                    "SELECT id FROM tasks
+                     WHERE dag_id = ? AND task_id = ? AND run_id = ? AND map_index = ?",
+                )
+                .bind(&key.dag_id)
+                .bind(&key.task_id)
+                .bind(&key.run_id)
+                .bind(key.map_index)
+                .fetch_optional(&self.reader)
+                .await
+            }
+        }
+        .map_err(|error| self.told(error))?;
+        found
+            .map(TaskId)
+            .ok_or_else(|| StoreError::NotFound(reference.to_string()))
+    }
+
+    /// One task.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is none.
+    pub async fn task(&self, id: TaskId) -> Result<TaskRow, StoreError> {
+        let row = sqlx::query("SELECT * FROM tasks WHERE id = ?")
+            .bind(id.0)
+            .fetch_optional(&self.reader)
+            .await
+            .map_err(|error| self.told(error))?
+            .ok_or_else(|| StoreError::NotFound(id.to_string()))?;
+        TaskRow::read(&row).map_err(|error| error.at(self.path()))
+    }
+
+    /// The tasks that `filter` lets through, newest first.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn list(&self, filter: &TaskFilter) -> Result<Vec<TaskRow>, StoreError> {
+        let mut query = QueryBuilder::<Sqlite>::new("SELECT * FROM tasks WHERE true");
+        if !filter.ids.is_empty() {
+            let ids: Vec<i64> = filter.ids.iter().map(|id| id.0).collect();
+            query
+                .push(" AND id IN (SELECT value FROM json_each(")
+                .push_bind(serde_json::json!(ids).to_string())
+                .push("))");
+        }
+        if !filter.states.is_empty() {
+            query
+                .push(" AND state IN (SELECT value FROM json_each(")
+                .push_bind(serde_json::json!(filter.states).to_string())
+                .push("))");
+        }
+        for (column, wanted) in [
+            (" AND dag_id = ", &filter.dag_id),
+            (" AND task_id = ", &filter.task_id),
+            (" AND run_id = ", &filter.run_id),
+        ] {
+            if let Some(wanted) = wanted {
+                query.push(column).push_bind(wanted);
+            }
+        }
+        if let Some(before) = filter.before {
+            query.push(" AND id < ").push_bind(before.0);
+        }
+        query.push(" ORDER BY id DESC");
+        if let Some(limit) = filter.limit {
+            query.push(" LIMIT ").push_bind(limit);
+        }
+        let rows = query
+            .build()
+            .fetch_all(&self.reader)
+            .await
+            .map_err(|error| self.told(error))?;
+        rows.iter()
+            .map(TaskRow::read)
+            .collect::<Result<_, _>>()
+            .map_err(|error| error.at(self.path()))
+    }
+
+    /// How many tasks are in each state.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn counts(&self) -> Result<BTreeMap<&'static str, u64>, StoreError> {
+        let rows: Vec<(String, i64)> =
+            sqlx::query_as("SELECT state, count(*) FROM tasks GROUP BY state")
+                .fetch_all(&self.reader)
+                .await
+                .map_err(|error| self.told(error))?;
+        Ok(STATE_NAMES
+            .iter()
+            .map(|name| {
+                let count = rows
+                    .iter()
+                    .find_map(|(state, count)| (state == name).then(|| count.unsigned_abs()));
+                (*name, count.unwrap_or(0))
+            })
+            .collect())
+    }
+
+    /// Every change of a task's state, oldest first.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn history(&self, id: TaskId) -> Result<Vec<HistoryRow>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM history WHERE task = ? ORDER BY id")
+            .bind(id.0)
+            .fetch_all(&self.reader)
+            .await
+            .map_err(|error| self.told(error))?;
+        rows.iter()
+            .map(read_history)
+            .collect::<Result<_, _>>()
+            .map_err(|error| self.told(error))
+    }
+
+    /// The trigger that a task waits for, if it does.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn trigger_of(&self, id: TaskId) -> Result<Option<TriggerRow>, StoreError> {
+        let row = sqlx::query("SELECT * FROM triggers WHERE task = ?")
+            .bind(id.0)
+            .fetch_optional(&self.reader)
+            .await
+            .map_err(|error| self.told(error))?;
+        row.map(|row| read_trigger(&row))
+            .transpose()
+            .map_err(|error| self.told(error))
+    }
+
+    /// A task's results by their keys.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn xcom(
+        &self,
+        id: TaskId,
+    ) -> Result<serde_json::Map<String, serde_json::Value>, StoreError> {
+        let rows: Vec<(String, String)> =
+            sqlx::query_as("SELECT key, value FROM xcom WHERE task = ? ORDER BY key")
+                .bind(id.0)
+                .fetch_all(&self.reader)
+                .await
+                .map_err(|error| self.told(error))?;
+        rows.into_iter()
+            .map(|(key, text)| {
+                let value = serde_json::from_str(&text).map_err(|error| StoreError::BadRow {
+                    task: id,
+                    detail: format!("xcom {key}: {error}"),
+                })?;
+                Ok((key, value))
+            })
+            .collect()
+    }
+
+    /// Runs one statement of a person's on a connection that cannot write.
+    ///
+    /// # Errors
+    /// [`StoreError::Query`] with SQLite's words when it is wrong, or would write.
+    pub async fn sql(&self, statement: &str) -> Result<SqlTable, StoreError> {
+        let mut connection = SqliteConnectOptions::new()
+            .filename(self.path())
+            .read_only(true)
+            .pragma("query_only", "ON")
+            .disable_statement_logging()
+            .connect()
+            .await
+            .map_err(|error| self.told(error))?;
+        let wrong = |error: sqlx::Error| StoreError::Query(words_of(&error));
+        let mut table = SqlTable::default();
+        {
+            // A person's own text, on a connection that is read-only twice over.
+            let mut rows =
+                sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).fetch(&mut connection);
+            while let Some(row) = rows.try_next().await.map_err(wrong)? {
+                if table.columns.is_empty() {
+                    table.columns = row
+                        .columns()
+                        .iter()
+                        .map(|column| column.name().to_owned())
+                        .collect();
+                }
+                table.rows.push(read_cells(&row).map_err(wrong)?);
+            }
+        }
+        connection.close().await.map_err(wrong)?;
+        Ok(table)
+    }
+}
+
+fn words_of(error: &sqlx::Error) -> String {
+    error
+        .as_database_error()
+        .map_or_else(|| error.to_string(), |error| error.message().to_owned())
+}
+
+fn read_cells(row: &SqliteRow) -> Result<Vec<SqlCell>, sqlx::Error> {
+    (0..row.columns().len())
+        .map(|index| {
+            let raw = row.try_get_raw(index)?;
+            if raw.is_null() {
+                return Ok(SqlCell::Null);
+            }
+            let value = raw.to_owned();
+            let kind = value.type_info().name().to_owned();
+            Ok(match kind.as_str() {
+                "INTEGER" | "BOOLEAN" => SqlCell::Integer(value.try_decode_unchecked()?),
+                "REAL" => SqlCell::Real(value.try_decode_unchecked()?),
+                "BLOB" => SqlCell::Blob(value.try_decode_unchecked()?),
+                _ => {
+                    let bytes: Vec<u8> = value.try_decode_unchecked()?;
+                    SqlCell::Text(String::from_utf8_lossy(&bytes).into_owned())
+                }
+            })
+        })
+        .collect()
+}
+
+fn read_history(row: &SqliteRow) -> Result<HistoryRow, sqlx::Error> {
+    Ok(HistoryRow {
+        at: from_ms(row.try_get("at")?),
+        event: row.try_get("event")?,
+        from_state: row.try_get("from_state")?,
+        to_state: row.try_get("to_state")?,
+        try_number: row.try_get("try_number")?,
+        reason: row.try_get("reason")?,
+    })
+}
+
+fn read_trigger(row: &SqliteRow) -> Result<TriggerRow, sqlx::Error> {
+    let moment = |column: &str| -> Result<Option<Timestamp>, sqlx::Error> {
+        Ok(row.try_get::<Option<i64>, _>(column)?.map(from_ms))
+    };
+    Ok(TriggerRow {
+        kind: row.try_get("kind")?,
+        deferred_at: from_ms(row.try_get("deferred_at")?),
+        next_log_at: moment("next_log_at")?,
+        deadline: moment("deadline")?,
+    })
+}

@@ -1,0 +1,227 @@
+//! Log lines and cursors: a line and the cursor that covers it are written together.
+
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{QueryBuilder, Row, Sqlite};
+
+use super::error::{JobError, StoreError};
+use super::open::Store;
+use super::rows::{TaskRow, to_ms};
+use crate::clock::Timestamp;
+use crate::task::id::{Fence, TaskId};
+use crate::task::log::{LineKind, LogCursor, LogLine};
+
+/// Rows of one INSERT: seven values each, and SQLite takes 32766 values.
+const ROWS_AT_ONCE: usize = 1000;
+
+/// A stored log line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogRow {
+    /// Its place in the task's log, counted from 1.
+    pub seq: i64,
+    /// The attempt that it belongs to.
+    pub try_number: u32,
+    /// The line.
+    pub line: LogLine,
+}
+
+/// How far a container of a pod has been read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredCursor {
+    /// The pod.
+    pub pod_uid: String,
+    /// The container.
+    pub container: String,
+    /// The cursor.
+    pub cursor: LogCursor,
+}
+
+impl Store {
+    /// Appends lines to a held task's log and moves the cursor over them, together.
+    ///
+    /// # Errors
+    /// [`StoreError::FenceLost`] when the task is held no more: nothing was written.
+    pub async fn append_log(
+        &self,
+        task: TaskId,
+        fence: Fence,
+        lines: Vec<LogLine>,
+        cursor: StoredCursor,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let row = TaskRow::load_fenced(connection, task, fence).await?;
+                    for (index, chunk) in lines.chunks(ROWS_AT_ONCE).enumerate() {
+                        let done = i64::try_from(index * ROWS_AT_ONCE).unwrap_or(i64::MAX);
+                        insert(connection, &row, row.log_lines + done, chunk).await?;
+                    }
+                    if !lines.is_empty() {
+                        count(connection, &row, lines.len(), now).await?;
+                    }
+                    move_cursor(connection, task, &cursor).await
+                })
+            })
+            .await
+    }
+
+    /// How far the log of a container has been read; from the beginning, if never.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn log_cursor(
+        &self,
+        task: TaskId,
+        pod_uid: &str,
+        container: &str,
+    ) -> Result<LogCursor, StoreError> {
+        let row = sqlx::query(
+            "SELECT * FROM log_cursors WHERE task = ? AND pod_uid = ? AND container = ?",
+        )
+        .bind(task.0)
+        .bind(pod_uid)
+        .bind(container)
+        .fetch_optional(&self.reader)
+        .await
+        .map_err(|error| self.told(error))?;
+        row.map_or_else(|| Ok(LogCursor::default()), |row| read_cursor(&row))
+            .map_err(|error| self.told(error))
+    }
+
+    /// Up to `limit` lines of a task's log behind number `after`, in order.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn log_lines(
+        &self,
+        task: TaskId,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<LogRow>, StoreError> {
+        let rows =
+            sqlx::query("SELECT * FROM log_lines WHERE task = ? AND seq > ? ORDER BY seq LIMIT ?")
+                .bind(task.0)
+                .bind(after)
+                .bind(limit)
+                .fetch_all(&self.reader)
+                .await
+                .map_err(|error| self.told(error))?;
+        rows.iter()
+            .map(read_line)
+            .collect::<Result<_, _>>()
+            .map_err(|error| self.told(error))
+    }
+}
+
+async fn insert(
+    connection: &mut SqliteConnection,
+    row: &TaskRow,
+    last_seq: i64,
+    lines: &[LogLine],
+) -> Result<(), JobError> {
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "INSERT INTO log_lines (task, seq, try_number, container, stamp_ns, kind, line) ",
+    );
+    query.push_values(
+        lines.iter().zip(last_seq + 1..),
+        |mut values, (line, seq)| {
+            values
+                .push_bind(row.id.0)
+                .push_bind(seq)
+                .push_bind(row.try_number)
+                .push_bind(&line.container)
+                .push_bind(line.stamp_ns)
+                .push_bind(kind_word(line.kind))
+                .push_bind(&line.text);
+        },
+    );
+    query.build().execute(connection).await?;
+    Ok(())
+}
+
+async fn count(
+    connection: &mut SqliteConnection,
+    row: &TaskRow,
+    lines: usize,
+    now: Timestamp,
+) -> Result<(), JobError> {
+    let written = sqlx::query(
+        "UPDATE tasks SET log_lines = log_lines + ?, last_log_at = ? WHERE id = ? AND fence = ?",
+    )
+    .bind(i64::try_from(lines).unwrap_or(i64::MAX))
+    .bind(to_ms(now))
+    .bind(row.id.0)
+    .bind(row.fence.0)
+    .execute(connection)
+    .await?
+    .rows_affected();
+    if written == 1 {
+        Ok(())
+    } else {
+        Err(StoreError::FenceLost { task: row.id }.into())
+    }
+}
+
+async fn move_cursor(
+    connection: &mut SqliteConnection,
+    task: TaskId,
+    stored: &StoredCursor,
+) -> Result<(), JobError> {
+    let StoredCursor {
+        pod_uid,
+        container,
+        cursor,
+    } = stored;
+    sqlx::query(
+        "INSERT INTO log_cursors
+             (task, pod_uid, container, container_id, stamp_ns, seen_at_stamp, complete)
+         VALUES (?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (task, pod_uid, container) DO UPDATE
+         SET container_id = excluded.container_id, stamp_ns = excluded.stamp_ns,
+             seen_at_stamp = excluded.seen_at_stamp, complete = excluded.complete",
+    )
+    .bind(task.0)
+    .bind(pod_uid)
+    .bind(container)
+    .bind(&cursor.container_id)
+    .bind(cursor.stamp_ns)
+    .bind(cursor.seen_at_stamp)
+    .bind(cursor.complete)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+fn kind_word(kind: LineKind) -> &'static str {
+    match kind {
+        LineKind::Output => "output",
+        LineKind::Gap => "gap",
+    }
+}
+
+fn read_cursor(row: &SqliteRow) -> Result<LogCursor, sqlx::Error> {
+    Ok(LogCursor {
+        container_id: row.try_get("container_id")?,
+        stamp_ns: row.try_get("stamp_ns")?,
+        seen_at_stamp: row.try_get("seen_at_stamp")?,
+        complete: row.try_get("complete")?,
+    })
+}
+
+fn read_line(row: &SqliteRow) -> Result<LogRow, sqlx::Error> {
+    let kind: String = row.try_get("kind")?;
+    Ok(LogRow {
+        seq: row.try_get("seq")?,
+        try_number: row.try_get("try_number")?,
+        line: LogLine {
+            container: row.try_get("container")?,
+            stamp_ns: row.try_get("stamp_ns")?,
+            text: row.try_get("line")?,
+            kind: if kind == "gap" {
+                LineKind::Gap
+            } else {
+                LineKind::Output
+            },
+        },
+    })
+}

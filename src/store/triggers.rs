@@ -1,0 +1,155 @@
+//! Triggers: who watches which, and the firing of one.
+
+use std::collections::HashSet;
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::claim::Scope;
+use super::error::{JobError, StoreError};
+use super::open::Store;
+use super::rows::{TaskRow, from_ms};
+use super::transition::{Change, transition};
+use crate::clock::Timestamp;
+use crate::task::deferral::{TriggerEvent, TriggerSpec};
+use crate::task::id::{Fence, TaskId};
+use crate::task::state::{TaskEvent, TaskState};
+
+/// A trigger that an engine is to watch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredTrigger {
+    /// The task that waits for it.
+    pub task: TaskId,
+    /// The task's fence when it deferred: the event carries it.
+    pub fence: Fence,
+    /// What to build the trigger from.
+    pub spec: TriggerSpec,
+    /// When the attempt must have ended.
+    pub deadline: Option<Timestamp>,
+}
+
+impl Store {
+    /// The triggers of `scope` that `owner` watches.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn watched_triggers(
+        &self,
+        owner: &str,
+        scope: &Scope,
+    ) -> Result<Vec<StoredTrigger>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM triggers
+             WHERE owner = ?1 AND (?2 IS NULL OR task IN (SELECT value FROM json_each(?2)))
+             ORDER BY task",
+        )
+        .bind(owner)
+        .bind(scope.bound())
+        .fetch_all(&self.reader)
+        .await
+        .map_err(|error| self.told(error))?;
+        rows.iter()
+            .map(|row| read(row).map_err(|error| error.at(self.path())))
+            .collect()
+    }
+
+    /// Who watches triggers of `scope`.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn watchers(&self, scope: &Scope) -> Result<HashSet<String>, StoreError> {
+        let owners: Vec<String> = sqlx::query_scalar(
+            "SELECT DISTINCT owner FROM triggers
+             WHERE (?1 IS NULL OR task IN (SELECT value FROM json_each(?1)))",
+        )
+        .bind(scope.bound())
+        .fetch_all(&self.reader)
+        .await
+        .map_err(|error| self.told(error))?;
+        Ok(owners.into_iter().collect())
+    }
+
+    /// Makes `owner` the watcher of every trigger of `scope` that one of `orphaned` watched;
+    /// answers these triggers.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn adopt_triggers(
+        &self,
+        owner: &str,
+        scope: &Scope,
+        orphaned: &HashSet<String>,
+    ) -> Result<Vec<StoredTrigger>, StoreError> {
+        if orphaned.is_empty() {
+            return Ok(Vec::new());
+        }
+        let owner = owner.to_owned();
+        let scope = scope.bound();
+        let orphaned = serde_json::json!(orphaned).to_string();
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let rows = sqlx::query(
+                        "UPDATE triggers SET owner = ?1
+                         WHERE owner IN (SELECT value FROM json_each(?2))
+                           AND (?3 IS NULL OR task IN (SELECT value FROM json_each(?3)))
+                         RETURNING *",
+                    )
+                    .bind(owner)
+                    .bind(orphaned)
+                    .bind(scope)
+                    .fetch_all(connection)
+                    .await?;
+                    rows.iter().map(read).collect()
+                })
+            })
+            .await
+    }
+
+    /// Fires a trigger: its row goes and its task is queued for `trigger_reentry`, in one
+    /// transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::FenceLost`] when the task waits for that trigger no more: harmless.
+    pub async fn fire(
+        &self,
+        task: TaskId,
+        fence: Fence,
+        event: TriggerEvent,
+        now: Timestamp,
+    ) -> Result<TaskRow, StoreError> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let row = TaskRow::load(connection, task).await?;
+                    if row.fence != fence || row.state != TaskState::Deferred {
+                        return Err(StoreError::FenceLost { task }.into());
+                    }
+                    let mut change = Change::of(TaskEvent::Fire);
+                    change.fired = Some(&event);
+                    transition(connection, &row, &change, now).await
+                })
+            })
+            .await
+    }
+}
+
+fn read(row: &SqliteRow) -> Result<StoredTrigger, JobError> {
+    let task = TaskId(row.try_get("task")?);
+    let kwargs: String = row.try_get("kwargs")?;
+    let kwargs = serde_json::from_str(&kwargs).map_err(|error| StoreError::BadRow {
+        task,
+        detail: format!("kwargs of its trigger: {error}"),
+    })?;
+    Ok(StoredTrigger {
+        task,
+        fence: Fence(row.try_get("fence")?),
+        spec: TriggerSpec {
+            kind: row.try_get("kind")?,
+            version: row.try_get("version")?,
+            kwargs,
+            next_log_at: row.try_get::<Option<i64>, _>("next_log_at")?.map(from_ms),
+        },
+        deadline: row.try_get::<Option<i64>, _>("deadline")?.map(from_ms),
+    })
+}

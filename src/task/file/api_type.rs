@@ -1,0 +1,410 @@
+//! The types of the Kubernetes API as far as a pod reaches: which keys an object may hold and what
+//! each of them may be.
+//!
+//! Read once from the schemas that `k8s-openapi` generates for its types, because those types
+//! themselves skip unknown keys without a word.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::LazyLock;
+
+use k8s_openapi::api::core::v1::Pod;
+use schemars::{JsonSchema, SchemaGenerator};
+use serde_json::{Map, Value};
+
+use super::problem::{Problems, child, element};
+use super::yaml::{Content, Node};
+
+/// What a value may be.
+#[derive(Debug, Clone, PartialEq)]
+enum Shape {
+    Text,
+    /// Text, or a number that is written as text.
+    Quantity,
+    IntegerOrText,
+    Integer {
+        min: i64,
+        max: i64,
+    },
+    Number,
+    Boolean,
+    List(Box<Shape>),
+    /// Free keys, values of one shape.
+    Map(Box<Shape>),
+    /// An object of the API, by the name of its type.
+    Object(String),
+    Anything,
+}
+
+#[derive(Debug, Default)]
+struct ObjectType {
+    fields: BTreeMap<String, Shape>,
+    required: Vec<String>,
+}
+
+struct Api {
+    types: HashMap<String, ObjectType>,
+}
+
+static API: LazyLock<Api> = LazyLock::new(Api::from_generated);
+
+const DEFINITIONS: &str = "#/$defs/";
+
+/// The full name of a type of the core group, such as `Volume`.
+pub(crate) fn core_type(name: &str) -> String {
+    format!("io.k8s.api.core.v1.{name}")
+}
+
+/// Reads `node` as an object of the API type `type_name`.
+///
+/// The result has no null members except in free maps. Whatever does not fit goes to `problems`.
+pub(crate) fn read_object(
+    node: &Node,
+    type_name: &str,
+    path: &str,
+    problems: &mut Problems,
+) -> Value {
+    API.object(node, type_name, path, problems)
+}
+
+/// `value`, an object of the API type `type_name`, with the attribute names that the reference's
+/// client has for its fields: `envFrom` is `env_from`. Keys of free maps stay.
+pub(crate) fn attribute_names(value: &Value, type_name: &str) -> Value {
+    API.renamed(value, &Shape::Object(type_name.to_owned()))
+}
+
+/// A field's attribute name in the reference's client.
+fn attribute_name(field: &str) -> String {
+    let characters: Vec<char> = field.chars().collect();
+    let mut name = String::with_capacity(field.len() + 4);
+    for (index, &c) in characters.iter().enumerate() {
+        let before = index.checked_sub(1).map(|before| characters[before]);
+        let after = characters.get(index + 1);
+        // A word begins at an upper-case letter after a lower-case one or a digit, and at the
+        // last of several upper-case letters.
+        let begins = c.is_ascii_uppercase()
+            && before.is_some_and(|before| {
+                !before.is_ascii_uppercase() || after.is_some_and(char::is_ascii_lowercase)
+            });
+        if begins {
+            name.push('_');
+        }
+        name.push(c.to_ascii_lowercase());
+    }
+    // Words that the client's language keeps for itself.
+    match name.as_str() {
+        "exec" | "continue" | "except" | "from" => format!("_{name}"),
+        _ => name,
+    }
+}
+
+/// The schemas of the API types, for the schema of the task file.
+pub(crate) fn definitions() -> Map<String, Value> {
+    let mut generator = SchemaGenerator::default();
+    generator.subschema_for::<Pod>();
+    let _ = Pod::json_schema(&mut generator);
+    generator.take_definitions(true)
+}
+
+impl Api {
+    fn from_generated() -> Self {
+        let mut api = Self {
+            types: HashMap::new(),
+        };
+        for (name, schema) in definitions() {
+            // Types that are not objects (Time, Quantity, IntOrString) are found by their
+            // schema where they are used.
+            let shape = ObjectType {
+                fields: schema["properties"]
+                    .as_object()
+                    .into_iter()
+                    .flatten()
+                    .map(|(key, schema)| (key.clone(), shape(schema)))
+                    .collect(),
+                required: schema["required"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(Value::as_str)
+                    // The generated types always hold metadata, but the API does not ask for it.
+                    .filter(|key| *key != "metadata")
+                    .map(str::to_owned)
+                    .collect(),
+            };
+            api.types.insert(name, shape);
+        }
+        api
+    }
+
+    fn object(&self, node: &Node, type_name: &str, path: &str, problems: &mut Problems) -> Value {
+        let Content::Mapping(entries) = &node.content else {
+            problems.wrong_type(node, path, "a mapping");
+            return Value::Null;
+        };
+        let Some(object) = self.types.get(type_name) else {
+            // A type without keys of its own: anything goes.
+            return node.to_value();
+        };
+        let mut map = Map::new();
+        for entry in entries {
+            let Some(shape) = object.fields.get(&entry.key) else {
+                let known = object.fields.keys().map(String::as_str);
+                problems.unknown(entry, child(path, &entry.key), "field", known);
+                continue;
+            };
+            if entry.value.content == Content::Null {
+                continue;
+            }
+            let value = self.value(&entry.value, shape, &child(path, &entry.key), problems);
+            map.insert(entry.key.clone(), value);
+        }
+        for key in &object.required {
+            let present = entries
+                .iter()
+                .any(|entry| entry.key == *key && entry.value.content != Content::Null);
+            if !present {
+                problems.push(node.position, child(path, key), "is required here");
+            }
+        }
+        Value::Object(map)
+    }
+
+    fn value(&self, node: &Node, shape: &Shape, path: &str, problems: &mut Problems) -> Value {
+        match (shape, &node.content) {
+            (Shape::Object(name), _) => self.object(node, name, path, problems),
+            (Shape::List(item), Content::List(items)) => items
+                .iter()
+                .enumerate()
+                .map(|(index, node)| self.value(node, item, &element(path, index), problems))
+                .collect(),
+            (Shape::Map(item), Content::Mapping(entries)) => entries
+                .iter()
+                .map(|entry| {
+                    let value = if entry.value.content == Content::Null {
+                        Value::Null
+                    } else {
+                        self.value(&entry.value, item, &child(path, &entry.key), problems)
+                    };
+                    (entry.key.clone(), value)
+                })
+                .collect::<Map<_, _>>()
+                .into(),
+            (Shape::Quantity, Content::Number(number)) => number.to_string().into(),
+            (Shape::Integer { min, max }, Content::Number(number)) => {
+                match number.as_i64() {
+                    Some(whole) if (*min..=*max).contains(&whole) => {}
+                    Some(_) => problems.push(
+                        node.position,
+                        path,
+                        format!("must be between {min} and {max}, found {number}"),
+                    ),
+                    None => problems.wrong_type(node, path, "a whole number"),
+                }
+                node.to_value()
+            }
+            (Shape::Text | Shape::Quantity | Shape::IntegerOrText, Content::Text(_))
+            | (Shape::Number | Shape::IntegerOrText, Content::Number(_))
+            | (Shape::Boolean, Content::Boolean(_))
+            | (Shape::Anything, _) => node.to_value(),
+            (
+                Shape::Text
+                | Shape::Quantity
+                | Shape::IntegerOrText
+                | Shape::Integer { .. }
+                | Shape::Number
+                | Shape::Boolean
+                | Shape::List(_)
+                | Shape::Map(_),
+                Content::Null
+                | Content::Boolean(_)
+                | Content::Number(_)
+                | Content::Text(_)
+                | Content::List(_)
+                | Content::Mapping(_),
+            ) => {
+                problems.wrong_type(node, path, shape.wanted());
+                Value::Null
+            }
+        }
+    }
+}
+
+impl Api {
+    fn renamed(&self, value: &Value, shape: &Shape) -> Value {
+        match (shape, value) {
+            (Shape::Object(name), Value::Object(map)) => {
+                let fields = self.types.get(name).map(|object| &object.fields);
+                map.iter()
+                    .map(
+                        |(key, value)| match fields.and_then(|fields| fields.get(key)) {
+                            Some(shape) => (attribute_name(key), self.renamed(value, shape)),
+                            None => (key.clone(), value.clone()),
+                        },
+                    )
+                    .collect::<Map<_, _>>()
+                    .into()
+            }
+            (Shape::List(item), Value::Array(items)) => items
+                .iter()
+                .map(|value| self.renamed(value, item))
+                .collect(),
+            (Shape::Map(item), Value::Object(map)) => map
+                .iter()
+                .map(|(key, value)| (key.clone(), self.renamed(value, item)))
+                .collect::<Map<_, _>>()
+                .into(),
+            (_, value) => value.clone(),
+        }
+    }
+}
+
+impl Shape {
+    fn wanted(&self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Quantity => "a quantity such as 500m or 1Gi",
+            Self::IntegerOrText => "a whole number or text",
+            Self::Integer { .. } => "a whole number",
+            Self::Number => "a number",
+            Self::Boolean => "true or false",
+            Self::List(_) => "a list",
+            Self::Map(_) | Self::Object(_) => "a mapping",
+            Self::Anything => "a value",
+        }
+    }
+}
+
+/// The shape that a generated schema describes.
+fn shape(schema: &Value) -> Shape {
+    let reference = schema["$ref"]
+        .as_str()
+        .or_else(|| schema["allOf"][0]["$ref"].as_str());
+    if let Some(name) = reference.and_then(|reference| reference.strip_prefix(DEFINITIONS)) {
+        return match name.rsplit('.').next() {
+            Some("Quantity") => Shape::Quantity,
+            Some("IntOrString") => Shape::IntegerOrText,
+            Some("Time" | "MicroTime") => Shape::Text,
+            _ => Shape::Object(name.to_owned()),
+        };
+    }
+    match schema["type"].as_str() {
+        Some("string") => Shape::Text,
+        Some("boolean") => Shape::Boolean,
+        Some("number") => Shape::Number,
+        Some("integer") if schema["format"] == "int32" => Shape::Integer {
+            min: i32::MIN.into(),
+            max: i32::MAX.into(),
+        },
+        Some("integer") => Shape::Integer {
+            min: i64::MIN,
+            max: i64::MAX,
+        },
+        Some("array") => Shape::List(Box::new(shape(&schema["items"]))),
+        Some("object") if schema["additionalProperties"].is_object() => {
+            Shape::Map(Box::new(shape(&schema["additionalProperties"])))
+        }
+        _ => Shape::Anything,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::problem::Stage;
+    use super::*;
+
+    fn read(name: &str, value: &Value) -> (Value, Vec<String>) {
+        let mut problems = Problems::new(Stage::Parameters);
+        let read = read_object(
+            &Node::from_value(value),
+            &core_type(name),
+            "it",
+            &mut problems,
+        );
+        let problems = problems.into_sorted();
+        (read, problems.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn no_type_that_a_pod_reaches_is_unknown() {
+        fn named(shape: &Shape) -> Option<&String> {
+            match shape {
+                Shape::Object(name) => Some(name),
+                Shape::List(item) | Shape::Map(item) => named(item),
+                Shape::Text
+                | Shape::Quantity
+                | Shape::IntegerOrText
+                | Shape::Integer { .. }
+                | Shape::Number
+                | Shape::Boolean
+                | Shape::Anything => None,
+            }
+        }
+        for (name, object) in &API.types {
+            for (key, shape) in &object.fields {
+                if let Some(used) = named(shape) {
+                    assert!(API.types.contains_key(used), "{name}.{key}: {used}");
+                }
+                // The only free-form fields that a pod has are the server's own bookkeeping.
+                assert!(
+                    *shape != Shape::Anything || key == "fieldsV1",
+                    "{name}.{key}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn attribute_names_are_those_of_the_reference() {
+        for (field, name) in [
+            ("envFrom", "env_from"),
+            ("hostIP", "host_ip"),
+            ("podIPs", "pod_i_ps"),
+            ("setHostnameAsFQDN", "set_hostname_as_fqdn"),
+            ("downwardAPI", "downward_api"),
+            ("targetWWNs", "target_ww_ns"),
+            ("fieldsV1", "fields_v1"),
+            ("exec", "_exec"),
+            ("name", "name"),
+        ] {
+            assert_eq!(attribute_name(field), name);
+        }
+    }
+
+    #[test]
+    fn a_fitting_object_is_kept_and_loses_only_nulls() {
+        let (value, problems) = read(
+            "Container",
+            &json!({"name": "a", "image": null, "resources": {"limits": {"cpu": 2, "memory": "1Gi"}},
+                "livenessProbe": {"httpGet": {"port": "http", "path": "/"}, "periodSeconds": 3}, "env": []}),
+        );
+        assert_eq!(problems, Vec::<String>::new());
+        assert_eq!(
+            value,
+            json!({"name": "a", "resources": {"limits": {"cpu": "2", "memory": "1Gi"}},
+                "livenessProbe": {"httpGet": {"port": "http", "path": "/"}, "periodSeconds": 3}, "env": []})
+        );
+    }
+
+    #[test]
+    fn every_fault_is_told_with_its_path() {
+        let (_, problems) = read(
+            "Pod",
+            &json!({"metadata": {"labels": {"a/b": 1}}, "spec": {
+                "terminationGracePeriodSeconds": "3", "hostNetwork": "true",
+                "volumes": [{"name": "v", "emptyDri": {}}],
+                "containers": [{"image": "i", "volume_mounts": []}]}}),
+        );
+        assert_eq!(
+            problems,
+            [
+                "it.metadata.labels[\"a/b\"]: must be text, found a number: put it in quotes",
+                "it.spec.terminationGracePeriodSeconds: must be a whole number, found text: write it without quotes, and an octal one as 0o644",
+                "it.spec.hostNetwork: must be true or false, found text: write it without quotes",
+                "it.spec.volumes[0].emptyDri: unknown field, did you mean emptyDir?",
+                "it.spec.containers[0].volume_mounts: unknown field, did you mean volumeMounts?",
+                "it.spec.containers[0].name: is required here",
+            ]
+        );
+    }
+}

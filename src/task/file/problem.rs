@@ -1,0 +1,237 @@
+//! What is wrong with a task file: every fault at once, each with its place.
+
+use std::fmt;
+
+use super::yaml::{Content, Entry, Node, Position};
+
+/// When a fault would show if the file were taken as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// While the parameters are read.
+    Parameters,
+    /// Only when the pod is made from them. It is told here already, with its place, unless a
+    /// template may still change the value.
+    Build,
+}
+
+/// One fault of a task file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where it stands, if the text is known.
+    pub position: Option<Position>,
+    /// The path of the value, such as `volumes[0].emptyDir`. Empty for the file as a whole.
+    pub path: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+    /// When it would show.
+    pub stage: Stage,
+    /// Whether it is a key that nothing knows.
+    pub unknown_key: bool,
+}
+
+impl Problem {
+    /// A fault without a path.
+    pub(crate) fn new(
+        position: Option<Position>,
+        message: impl Into<String>,
+        stage: Stage,
+    ) -> Self {
+        Self {
+            position,
+            path: String::new(),
+            message: message.into(),
+            stage,
+            unknown_key: false,
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+/// Everything that is wrong with a task file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct TaskFileErrors {
+    /// The file's name, for the messages.
+    pub origin: String,
+    /// Its faults, in the order of the text.
+    pub problems: Vec<Problem>,
+}
+
+impl fmt::Display for TaskFileErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.problems.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            match problem.position {
+                Some(Position { line, column }) => {
+                    write!(f, "{}:{line}:{column}: {problem}", self.origin)?;
+                }
+                None => write!(f, "{}: {problem}", self.origin)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Gathers the faults of one reading.
+#[derive(Debug)]
+pub(crate) struct Problems {
+    found: Vec<Problem>,
+    stage: Stage,
+}
+
+impl Problems {
+    pub(crate) fn new(stage: Stage) -> Self {
+        Self {
+            found: Vec::new(),
+            stage,
+        }
+    }
+
+    /// Runs `read` with another stage for what it finds.
+    pub(crate) fn at_stage<T>(&mut self, stage: Stage, read: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = std::mem::replace(&mut self.stage, stage);
+        let result = read(self);
+        self.stage = outer;
+        result
+    }
+
+    pub(crate) fn push(
+        &mut self,
+        position: Option<Position>,
+        path: impl Into<String>,
+        message: impl Into<String>,
+    ) {
+        self.found.push(Problem {
+            path: path.into(),
+            ..Problem::new(position, message, self.stage)
+        });
+    }
+
+    /// A key that nothing knows.
+    pub(crate) fn unknown<'a>(
+        &mut self,
+        entry: &Entry,
+        path: impl Into<String>,
+        what: &str,
+        known: impl IntoIterator<Item = &'a str>,
+    ) {
+        self.unknown_with(entry, path, unknown_name(what, &entry.key, known));
+    }
+
+    /// A key that nothing knows, in other words.
+    pub(crate) fn unknown_with(
+        &mut self,
+        entry: &Entry,
+        path: impl Into<String>,
+        message: impl Into<String>,
+    ) {
+        self.found.push(Problem {
+            path: path.into(),
+            unknown_key: true,
+            ..Problem::new(entry.position, message, self.stage)
+        });
+    }
+
+    /// A value of the wrong type.
+    pub(crate) fn wrong_type(&mut self, node: &Node, path: &str, wanted: &str) {
+        let hint = match node.content {
+            Content::Number(_) | Content::Boolean(_) if wanted == "text" => ": put it in quotes",
+            Content::Text(_) if wanted == "true or false" => ": write it without quotes",
+            Content::Text(_) if wanted.ends_with("number") => {
+                ": write it without quotes, and an octal one as 0o644"
+            }
+            Content::Null
+            | Content::Boolean(_)
+            | Content::Number(_)
+            | Content::Text(_)
+            | Content::List(_)
+            | Content::Mapping(_) => "",
+        };
+        self.push(
+            node.position,
+            path,
+            format!("must be {wanted}, found {}{hint}", node.describe()),
+        );
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.found.len()
+    }
+
+    /// The faults in the order of the text.
+    pub(crate) fn into_sorted(mut self) -> Vec<Problem> {
+        self.found.sort_by_key(|problem| problem.position);
+        self.found
+    }
+}
+
+/// `parent.key`, with keys that would be misread in brackets and quotes.
+pub(crate) fn child(parent: &str, key: &str) -> String {
+    let plain = !key.is_empty()
+        && key
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    match (plain, parent.is_empty()) {
+        (true, true) => key.to_owned(),
+        (true, false) => format!("{parent}.{key}"),
+        (false, _) => format!("{parent}[{key:?}]"),
+    }
+}
+
+/// `parent[index]`.
+pub(crate) fn element(parent: &str, index: usize) -> String {
+    format!("{parent}[{index}]")
+}
+
+/// The known name that a wrong one most likely stands for.
+pub(crate) fn nearest<'a>(
+    wrong: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let folded = |text: &str| -> String {
+        text.chars()
+            .filter(|c| c.is_alphanumeric())
+            .flat_map(char::to_lowercase)
+            .collect()
+    };
+    let wrong_folded = folded(wrong);
+    known
+        .into_iter()
+        .filter_map(|name| {
+            let name_folded = folded(name);
+            if name_folded == wrong_folded {
+                return Some((0, name));
+            }
+            let distance = strsim::damerau_levenshtein(&wrong_folded, &name_folded);
+            let allowed = (wrong_folded
+                .chars()
+                .count()
+                .min(name_folded.chars().count())
+                / 3)
+            .max(1);
+            (distance <= allowed).then_some((distance, name))
+        })
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// The words for a name that nothing knows.
+pub(crate) fn unknown_name<'a>(
+    what: &str,
+    key: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> String {
+    match nearest(key, known) {
+        Some(name) => format!("unknown {what}, did you mean {name}?"),
+        None => format!("unknown {what}"),
+    }
+}

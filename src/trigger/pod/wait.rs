@@ -1,0 +1,116 @@
+//! Waiting for a pod: fed by the shared watch, woken by time.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::Instant;
+
+use super::decide::{FirstSeen, decide, next_moment};
+use super::kwargs::PodTriggerKwargs;
+use crate::clock::Clock;
+use crate::pod::client::{Backoff, Connections};
+use crate::pod::spec::INSTALLATION_LABEL;
+use crate::pod::watch::{PodWatchHub, Subscription, WatchSettings};
+use crate::task::deferral::{TriggerEvent, TriggerSpec};
+use crate::trigger::{Trigger, TriggerKind, TriggerUnusable};
+
+/// Builds pod triggers: all of them share the watches of one hub.
+#[derive(Clone)]
+pub struct PodTriggers {
+    connections: Connections,
+    hub: PodWatchHub,
+}
+
+impl PodTriggers {
+    /// Pod triggers on any of `connections`, which watch the pods of one installation.
+    #[must_use]
+    pub fn new(connections: Connections, installation: &str) -> Self {
+        let selector = format!("{INSTALLATION_LABEL}={installation}");
+        Self {
+            connections,
+            hub: PodWatchHub::new(selector, WatchSettings::default()),
+        }
+    }
+
+    /// The watches that feed the triggers.
+    #[must_use]
+    pub fn hub(&self) -> &PodWatchHub {
+        &self.hub
+    }
+}
+
+impl TriggerKind for PodTriggers {
+    fn build(
+        &self,
+        spec: &TriggerSpec,
+        clock: &Clock,
+    ) -> Result<Box<dyn Trigger>, TriggerUnusable> {
+        Ok(Box::new(PodTrigger {
+            kwargs: PodTriggerKwargs::from_spec(spec)?,
+            triggers: self.clone(),
+            clock: clock.clone(),
+        }))
+    }
+}
+
+struct PodTrigger {
+    kwargs: PodTriggerKwargs,
+    triggers: PodTriggers,
+    clock: Clock,
+}
+
+#[async_trait]
+impl Trigger for PodTrigger {
+    async fn wait(self: Box<Self>) -> TriggerEvent {
+        let mut pod = self.subscribe().await;
+        let mut seen = FirstSeen::default();
+        let poll = self.kwargs.poll_interval();
+        let mut next_poll = Instant::now() + poll;
+        loop {
+            let now = self.clock.now();
+            let mut wake = next_poll;
+            if let Some(observation) = pod.latest() {
+                seen = seen.and(&observation, now);
+                if let Some(event) = decide(&self.kwargs, seen, &observation, now) {
+                    return event;
+                }
+                let due = next_moment(&self.kwargs, seen, &observation);
+                if let Some(left) = due.and_then(|due| (due - now).to_std().ok()) {
+                    // A hair later, so that the moment has come when it is looked at.
+                    wake = wake.min(Instant::now() + left + Duration::from_millis(1));
+                }
+            }
+            tokio::select! {
+                _ = pod.changed() => {}
+                () = tokio::time::sleep_until(wake) => {}
+            }
+            if Instant::now() >= next_poll {
+                next_poll = Instant::now() + poll;
+                // The watch may be blind: the hub asks the API server itself.
+                pod.verify();
+            }
+        }
+    }
+}
+
+impl PodTrigger {
+    /// Joins the watch of the pod's namespace; a connection that cannot be made yet is tried
+    /// again, since it decides no task's fate.
+    async fn subscribe(&self) -> Subscription {
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
+        loop {
+            match self
+                .triggers
+                .connections
+                .client(&self.kwargs.connection)
+                .await
+            {
+                Ok(client) => return self.triggers.hub.subscribe(&client, &self.kwargs.pod),
+                Err(error) => {
+                    tracing::warn!(%error, "a pod cannot be watched yet");
+                    tokio::time::sleep(backoff.next(rand::random(), None)).await;
+                }
+            }
+        }
+    }
+}
