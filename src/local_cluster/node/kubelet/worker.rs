@@ -201,7 +201,6 @@ impl Worker {
                 self.state.ended(index, ended, Timestamp::now());
             }
             Ok(News::Lost) => {
-                runtime::end_survivors(handle.dir());
                 self.lost(index, number, "its shim was lost");
             }
             Err(error) => self.lost(index, number, &error.to_string()),
@@ -343,7 +342,6 @@ impl Worker {
                 self.state.ended(index, ended, Timestamp::now());
             }
             Some(News::Lost) => {
-                runtime::end_survivors(handle.dir());
                 self.lost(index, number, "its shim was lost");
             }
             Some(News::Started(_)) | None => self.watch(index, handle),
