@@ -1,1 +1,33 @@
-//! (being written)
+//! The API server: Kubernetes' HTTP interface to the cluster's objects.
+//!
+//! It knows what requests and answers look like and what an object must hold; how pods come to
+//! life is the node's affair. The part that it serves answers as a real server does, down to the
+//! reason of each refusal; everything else is a plain 404 or 405.
+
+mod access;
+mod create;
+mod decode;
+mod delete;
+mod discovery;
+mod dispatch;
+mod eviction;
+mod form;
+mod list;
+mod logs;
+mod media;
+mod metadata;
+mod names;
+mod namespaces;
+mod patch;
+mod pods;
+mod query;
+mod refusal;
+mod selection;
+mod serve;
+mod strategic;
+mod table;
+mod target;
+mod update;
+mod watch;
+
+pub use serve::{Api, serve};

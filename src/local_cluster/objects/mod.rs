@@ -17,5 +17,6 @@ pub use error::ObjectError;
 pub use moment::{now, now_micros};
 pub use record::{EventSource, EventType};
 pub use resource::{Object, ObjectKey, Resource};
+pub(crate) use store::version_of;
 pub use store::{Objects, Preconditions};
 pub use watch::{EventKind, ObjectEvent, ObjectWatch};

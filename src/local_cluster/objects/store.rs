@@ -157,6 +157,45 @@ impl Objects {
         (objects, state.version)
     }
 
+    /// The objects as they were at an earlier version, in the order of their keys.
+    ///
+    /// # Errors
+    ///
+    /// [`ObjectError::Expired`] if the history does not reach back to `version`.
+    pub fn list_at(
+        &self,
+        resource: Resource,
+        namespace: Option<&str>,
+        version: u64,
+    ) -> Result<Vec<Object>, ObjectError> {
+        let state = self.lock();
+        let history = &state.history[resource.index()];
+        if version < history.dropped_through {
+            return Err(ObjectError::Expired {
+                requested: version,
+                oldest: history.dropped_through,
+            });
+        }
+        let start = history
+            .events
+            .partition_point(|event| event.version <= version);
+        let mut kept = state.kept[resource.index()].clone();
+        // Undoing the later changes, newest first, leaves the earlier state.
+        for event in history.events.range(start..).rev() {
+            if let Some(key) = ObjectKey::of(resource, &event.object) {
+                match &event.previous {
+                    Some(previous) => kept.insert(map_key(&key), Arc::clone(previous)),
+                    None => kept.remove(&map_key(&key)),
+                };
+            }
+        }
+        Ok(kept
+            .into_iter()
+            .filter(|((found, _), _)| namespace.is_none_or(|namespace| namespace == found))
+            .map(|(_, object)| object)
+            .collect())
+    }
+
     /// The key of the first object in `namespace` whose name begins with `prefix` and that
     /// `wanted` accepts.
     pub(super) fn find_in_namespace(
@@ -535,7 +574,7 @@ fn map_key(key: &ObjectKey) -> (String, String) {
 }
 
 /// The resource version that an object carries.
-pub(super) fn version_of(object: &Value) -> u64 {
+pub(crate) fn version_of(object: &Value) -> u64 {
     object["metadata"]["resourceVersion"]
         .as_str()
         .and_then(|text| text.parse().ok())

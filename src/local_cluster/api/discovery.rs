@@ -1,0 +1,211 @@
+//! What the API says about itself: its groups, kinds, version and health.
+
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header};
+use serde_json::{Value, json};
+
+use super::media;
+use super::refusal::Refusal;
+use crate::local_cluster::objects::Resource;
+
+/// The Kubernetes version whose behaviour is followed.
+pub(crate) const VERSION: &str = "v1.36.2";
+
+/// Documents that are given out without credentials.
+pub(crate) fn is_public(path: &str) -> bool {
+    matches!(path, "version" | "healthz" | "livez" | "readyz")
+}
+
+/// Answers a GET of a document.
+pub(crate) fn respond(path: &str) -> Result<Response, Refusal> {
+    let document = match path {
+        "" => json!({"paths": [
+            "/api", "/api/v1", "/apis", "/apis/coordination.k8s.io",
+            "/apis/coordination.k8s.io/v1", "/apis/events.k8s.io", "/apis/events.k8s.io/v1",
+            "/healthz", "/livez", "/openapi/v3", "/readyz", "/version",
+        ]}),
+        "healthz" | "livez" | "readyz" => {
+            return Ok((
+                StatusCode::OK,
+                [(header::CONTENT_TYPE, "text/plain; charset=utf-8")],
+                "ok",
+            )
+                .into_response());
+        }
+        "version" => json!({
+            "major": "1",
+            "minor": "36",
+            "gitVersion": format!("{VERSION}+adjourn"),
+            "gitCommit": "",
+            "gitTreeState": "",
+            "buildDate": "",
+            "goVersion": "",
+            "compiler": "",
+            "platform": format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
+        }),
+        "api" => json!({
+            "kind": "APIVersions",
+            "versions": ["v1"],
+            "serverAddressByClientCIDRs": [],
+        }),
+        "apis" => json!({
+            "kind": "APIGroupList",
+            "apiVersion": "v1",
+            "groups": [group("coordination.k8s.io"), group("events.k8s.io")],
+        }),
+        "apis/coordination.k8s.io" => whole_group("coordination.k8s.io"),
+        "apis/events.k8s.io" => whole_group("events.k8s.io"),
+        "api/v1" => json!({
+            "kind": "APIResourceList",
+            "groupVersion": "v1",
+            "resources": core_resources(),
+        }),
+        "apis/coordination.k8s.io/v1" => json!({
+            "kind": "APIResourceList",
+            "apiVersion": "v1",
+            "groupVersion": "coordination.k8s.io/v1",
+            "resources": [resource(Resource::Lease, ALL_VERBS)],
+        }),
+        "apis/events.k8s.io/v1" => json!({
+            "kind": "APIResourceList",
+            "apiVersion": "v1",
+            "groupVersion": "events.k8s.io/v1",
+            "resources": [resource(Resource::Event, &["get", "list", "watch"])],
+        }),
+        "openapi/v3" => json!({"paths": {
+            "api/v1": {"serverRelativeURL": "/openapi/v3/api/v1"},
+            "apis/coordination.k8s.io/v1":
+                {"serverRelativeURL": "/openapi/v3/apis/coordination.k8s.io/v1"},
+        }}),
+        "openapi/v3/api/v1" => openapi(""),
+        "openapi/v3/apis/coordination.k8s.io/v1" => openapi("coordination.k8s.io"),
+        _ => return Err(Refusal::no_such_path()),
+    };
+    Ok(media::json(StatusCode::OK, &document))
+}
+
+fn group(name: &str) -> Value {
+    let version = json!({"groupVersion": format!("{name}/v1"), "version": "v1"});
+    json!({"name": name, "versions": [version], "preferredVersion": version})
+}
+
+fn whole_group(name: &str) -> Value {
+    let mut whole = json!({"kind": "APIGroup", "apiVersion": "v1"});
+    if let (Some(whole), Value::Object(members)) = (whole.as_object_mut(), group(name)) {
+        whole.extend(members);
+    }
+    whole
+}
+
+const ALL_VERBS: &[&str] = &[
+    "create",
+    "delete",
+    "deletecollection",
+    "get",
+    "list",
+    "patch",
+    "update",
+    "watch",
+];
+
+fn core_resources() -> Vec<Value> {
+    let verbs: &[&str] = &[
+        "create", "delete", "get", "list", "patch", "update", "watch",
+    ];
+    let mut all = Vec::new();
+    for one in Resource::ALL {
+        match one {
+            Resource::Lease => {}
+            Resource::Namespace | Resource::Node => all.push(resource(one, verbs)),
+            Resource::Pod
+            | Resource::Event
+            | Resource::Secret
+            | Resource::ConfigMap
+            | Resource::ServiceAccount => all.push(resource(one, ALL_VERBS)),
+        }
+    }
+    let sub = |name: &str, kind: &str, namespaced: bool, verbs: &[&str]| {
+        json!({
+            "name": name,
+            "singularName": "",
+            "namespaced": namespaced,
+            "kind": kind,
+            "verbs": verbs,
+        })
+    };
+    let status: &[&str] = &["get", "patch", "update"];
+    all.push(sub("namespaces/status", "Namespace", false, status));
+    all.push(sub("nodes/status", "Node", false, status));
+    all.push(sub("pods/status", "Pod", true, status));
+    all.push(sub("pods/log", "Pod", true, &["get"]));
+    all.push(sub("pods/exec", "PodExecOptions", true, &["create", "get"]));
+    let mut eviction = sub("pods/eviction", "Eviction", true, &["create"]);
+    eviction["group"] = "policy".into();
+    eviction["version"] = "v1".into();
+    all.push(eviction);
+    all
+}
+
+fn resource(resource: Resource, verbs: &[&str]) -> Value {
+    let short: &[&str] = match resource {
+        Resource::Namespace => &["ns"],
+        Resource::Pod => &["po"],
+        Resource::Event => &["ev"],
+        Resource::ConfigMap => &["cm"],
+        Resource::ServiceAccount => &["sa"],
+        Resource::Node => &["no"],
+        Resource::Secret | Resource::Lease => &[],
+    };
+    let mut described = json!({
+        "name": resource.plural(),
+        "singularName": resource.kind().to_lowercase(),
+        "namespaced": resource.namespaced(),
+        "kind": resource.kind(),
+        "verbs": verbs,
+    });
+    if !short.is_empty() {
+        described["shortNames"] = json!(short);
+    }
+    if resource == Resource::Pod {
+        described["categories"] = json!(["all"]);
+    }
+    described
+}
+
+/// The part of the OpenAPI document that clients look for: which writes can check fields.
+fn openapi(group: &str) -> Value {
+    let mut paths = serde_json::Map::new();
+    for one in Resource::ALL.into_iter().filter(|one| one.group() == group) {
+        let base = if group.is_empty() {
+            "/api/v1".to_owned()
+        } else {
+            format!("/apis/{group}/v1")
+        };
+        let inside = if one.namespaced() {
+            "/namespaces/{namespace}"
+        } else {
+            ""
+        };
+        let query = |name: &str| json!({"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": true}});
+        let operation = json!({
+            "parameters": [query("dryRun"), query("fieldManager"), query("fieldValidation")],
+            "responses": {"200": {"description": "OK"}},
+            "x-kubernetes-group-version-kind":
+                {"group": group, "version": "v1", "kind": one.kind()},
+        });
+        paths.insert(
+            format!("{base}{inside}/{}/{{name}}", one.plural()),
+            json!({"patch": operation, "put": operation}),
+        );
+        paths.insert(
+            format!("{base}{inside}/{}", one.plural()),
+            json!({"post": operation}),
+        );
+    }
+    json!({
+        "openapi": "3.0.0",
+        "info": {"title": "Kubernetes", "version": VERSION},
+        "paths": paths,
+        "components": {"schemas": {}},
+    })
+}

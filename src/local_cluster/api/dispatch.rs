@@ -1,0 +1,228 @@
+//! From a request to the code that answers it.
+
+use std::sync::Arc;
+
+use axum::body::{Body, HttpBody};
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+
+use super::access;
+use super::create;
+use super::delete;
+use super::discovery;
+use super::eviction;
+use super::form;
+use super::list;
+use super::logs;
+use super::media::{self, Form};
+use super::query::{ListOptions, Query};
+use super::refusal::Refusal;
+use super::selection::Selection;
+use super::serve::Api;
+use super::target::{Collection, Subresource, Target};
+use super::update::{self, Part};
+use super::watch;
+use crate::local_cluster::objects::{Object, ObjectKey};
+
+/// The largest body that is read.
+const BODY_LIMIT: usize = 3 * 1024 * 1024;
+
+/// Answers any request.
+pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let yaml = media::wants_yaml(&parts.headers);
+    let response = answer(&api, &parts, body)
+        .await
+        .unwrap_or_else(IntoResponse::into_response);
+    if yaml {
+        in_yaml(response).await
+    } else {
+        response
+    }
+}
+
+async fn answer(api: &Arc<Api>, parts: &Parts, body: Body) -> Result<Response, Refusal> {
+    let query_text = parts.uri.query().unwrap_or_default();
+    let query = Query::parse(query_text);
+    let target = Target::parse(parts.uri.path());
+    // Whoever may not ask is not told what there is either.
+    match &target {
+        Ok(target) => {
+            access::check(&api.token, &parts.headers, &parts.method, target, &query)?;
+        }
+        Err(_) => {
+            let document = Target::Document(parts.uri.path().trim_matches('/').to_owned());
+            access::check(&api.token, &parts.headers, &parts.method, &document, &query)?;
+        }
+    }
+    let target = target?;
+    let body = axum::body::to_bytes(body, BODY_LIMIT)
+        .await
+        .map_err(|_| Refusal::too_large(BODY_LIMIT))?;
+    let request = Incoming {
+        api,
+        method: &parts.method,
+        headers: &parts.headers,
+        query: &query,
+        body,
+    };
+    match target {
+        Target::Document(path) if *request.method == Method::GET => discovery::respond(&path),
+        Target::Document(_) => Err(Refusal::method_not_allowed()),
+        Target::Collection(collection) => request.collection(collection),
+        Target::Object(key) => request.object(&key),
+        Target::Sub(key, sub) => request.sub(&key, sub).await,
+    }
+}
+
+/// A request whose sender may ask.
+struct Incoming<'a> {
+    api: &'a Arc<Api>,
+    method: &'a Method,
+    headers: &'a HeaderMap,
+    query: &'a Query,
+    body: Bytes,
+}
+
+impl Incoming<'_> {
+    fn collection(&self, collection: Collection) -> Result<Response, Refusal> {
+        match *self.method {
+            Method::GET | Method::HEAD => self.list_or_watch(collection),
+            Method::POST if collection.watch.is_none() && !collection.events_group => {
+                if collection.resource.namespaced() && collection.namespace.is_none() {
+                    return Err(Refusal::method_not_allowed());
+                }
+                create::respond(self.api, &collection, self.query, self.headers, &self.body)
+            }
+            Method::DELETE if collection.watch.is_none() => {
+                let options = delete::options(self.query, self.headers, &self.body)?;
+                delete::respond_collection(self.api, &collection, self.query, &options)
+            }
+            _ => Err(Refusal::method_not_allowed()),
+        }
+    }
+
+    fn list_or_watch(&self, collection: Collection) -> Result<Response, Refusal> {
+        let form = media::accepted(self.headers)?;
+        let mut options = ListOptions::parse(self.query)?;
+        let include_object = self.query.text("includeObject");
+        let name = collection.watch.clone();
+        options.watch |= name.is_some();
+        let selection = Selection::parse(collection.resource, &options)?.named(name.flatten());
+        if options.watch {
+            return watch::respond(
+                self.api,
+                collection,
+                selection,
+                &options,
+                form,
+                include_object,
+            );
+        }
+        list::respond(
+            self.api,
+            &collection,
+            &selection,
+            &options,
+            form,
+            include_object,
+        )
+    }
+
+    fn object(&self, key: &ObjectKey) -> Result<Response, Refusal> {
+        let (api, query, headers, body) = (self.api, self.query, self.headers, &self.body);
+        match *self.method {
+            Method::GET | Method::HEAD => self.get(key),
+            Method::PUT => update::put(api, key, Part::Main, query, headers, body),
+            Method::PATCH => update::patch(api, key, Part::Main, query, headers, body),
+            Method::DELETE => {
+                let options = delete::options(query, headers, body)?;
+                delete::respond(api, key, &options)
+            }
+            _ => Err(Refusal::method_not_allowed()),
+        }
+    }
+
+    fn get(&self, key: &ObjectKey) -> Result<Response, Refusal> {
+        let form = media::accepted(self.headers)?;
+        let object = self.find(key)?;
+        let body = match form {
+            Form::Whole => (*object).clone(),
+            Form::Table => {
+                form::Columns::of(key.resource).single(&object, self.query.text("includeObject"))
+            }
+            Form::Metadata => form::metadata(&object),
+            Form::MetadataList => {
+                return Err(Refusal::not_acceptable(
+                    "you requested PartialObjectMetadataList, but the requested object is not a list",
+                ));
+            }
+        };
+        Ok(media::json(StatusCode::OK, &body))
+    }
+
+    fn find(&self, key: &ObjectKey) -> Result<Object, Refusal> {
+        self.api
+            .objects
+            .get(key)
+            .ok_or_else(|| Refusal::not_found(key.resource.plural(), &key.name))
+    }
+
+    async fn sub(&self, key: &ObjectKey, sub: Subresource) -> Result<Response, Refusal> {
+        let (api, query, headers, body) = (self.api, self.query, self.headers, &self.body);
+        match (sub, self.method) {
+            (Subresource::Status, &Method::GET) => self.get(key),
+            (Subresource::Status, &Method::PUT) => {
+                update::put(api, key, Part::Status, query, headers, body)
+            }
+            (Subresource::Status, &Method::PATCH) => {
+                update::patch(api, key, Part::Status, query, headers, body)
+            }
+            (Subresource::Log, &Method::GET) => logs::respond(api, key, query),
+            (Subresource::Eviction, &Method::POST) => eviction::respond(api, key, query, body),
+            (
+                Subresource::Status
+                | Subresource::Log
+                | Subresource::Exec
+                | Subresource::Attach
+                | Subresource::PortForward
+                | Subresource::Eviction
+                | Subresource::Binding
+                | Subresource::Finalize,
+                _,
+            ) => Err(Refusal::method_not_allowed()),
+        }
+    }
+}
+
+/// The same answer, its JSON written as YAML.
+async fn in_yaml(response: Response) -> Response {
+    let is_json = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind == "application/json");
+    // A watch has no end to wait for: only bodies whose length is known are rewritten.
+    if !is_json || response.body().size_hint().exact().is_none() {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let Ok(bytes) = axum::body::to_bytes(body, usize::MAX).await else {
+        return Refusal::internal("the answer could not be written as YAML").into_response();
+    };
+    let yaml = serde_json::from_slice::<serde_json::Value>(&bytes)
+        .ok()
+        .and_then(|value| serde_saphyr::to_string(&value).ok());
+    match yaml {
+        Some(yaml) => {
+            parts.headers.insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("application/yaml"),
+            );
+            Response::from_parts(parts, Body::from(yaml))
+        }
+        None => Response::from_parts(parts, Body::from(bytes)),
+    }
+}

@@ -1,0 +1,172 @@
+//! Objects in the forms that clients ask for: whole, metadata alone, rows of a table.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value, json};
+
+use super::table;
+use super::target::Collection;
+use crate::local_cluster::objects::{Object, Resource, version_of};
+
+/// `kind` and `apiVersion` of the collection's objects, in the group that was asked for.
+pub(crate) fn kind_and_version(collection: &Collection) -> (&'static str, &'static str) {
+    if collection.events_group {
+        ("Event", "events.k8s.io/v1")
+    } else {
+        (
+            collection.resource.kind(),
+            collection.resource.api_version(),
+        )
+    }
+}
+
+/// An object as the group that was asked for shows it.
+pub(crate) fn shown<'a>(collection: &Collection, object: &'a Value) -> Cow<'a, Value> {
+    if collection.events_group {
+        Cow::Owned(grouped_event(object))
+    } else {
+        Cow::Borrowed(object)
+    }
+}
+
+/// An event in the form of the `events.k8s.io` group.
+pub(crate) fn grouped_event(event: &Value) -> Value {
+    let mut grouped = json!({"kind": "Event", "apiVersion": "events.k8s.io/v1"});
+    for (to, from) in [
+        ("metadata", "metadata"),
+        ("eventTime", "eventTime"),
+        ("series", "series"),
+        ("reportingController", "reportingComponent"),
+        ("reportingInstance", "reportingInstance"),
+        ("action", "action"),
+        ("reason", "reason"),
+        ("regarding", "involvedObject"),
+        ("related", "related"),
+        ("note", "message"),
+        ("type", "type"),
+        ("deprecatedSource", "source"),
+        ("deprecatedFirstTimestamp", "firstTimestamp"),
+        ("deprecatedLastTimestamp", "lastTimestamp"),
+        ("deprecatedCount", "count"),
+    ] {
+        if let Some(value) = event.get(from) {
+            grouped[to] = value.clone();
+        }
+    }
+    grouped
+}
+
+/// An object's metadata alone.
+pub(crate) fn metadata(object: &Value) -> Value {
+    json!({
+        "kind": "PartialObjectMetadata",
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": object["metadata"],
+    })
+}
+
+/// Writes an object as an item of a list: without `kind` and `apiVersion`.
+pub(crate) fn write_item(out: &mut Vec<u8>, object: &Value) {
+    let Some(members) = object.as_object() else {
+        out.extend_from_slice(b"{}");
+        return;
+    };
+    out.push(b'{');
+    let mut first = true;
+    for (name, value) in members {
+        if matches!(name.as_str(), "kind" | "apiVersion") {
+            continue;
+        }
+        if !first {
+            out.push(b',');
+        }
+        first = false;
+        out.extend_from_slice(format!("{}:{value}", Value::String(name.clone())).as_bytes());
+    }
+    out.push(b'}');
+}
+
+/// The object of a BOOKMARK: a version and nothing else, in the shape of its kind.
+pub(crate) fn bookmark(collection: &Collection, version: u64, end_of_initial: bool) -> Value {
+    let (kind, api_version) = kind_and_version(collection);
+    let mut bookmark = json!({
+        "kind": kind,
+        "apiVersion": api_version,
+        "metadata": {"resourceVersion": version.to_string()},
+    });
+    if end_of_initial {
+        bookmark["metadata"]["annotations"] = json!({"k8s.io/initial-events-end": "true"});
+    }
+    match collection.resource {
+        Resource::Pod => {
+            bookmark["spec"] = json!({"containers": null});
+            bookmark["status"] = json!({});
+        }
+        Resource::Namespace | Resource::Node => {
+            bookmark["spec"] = json!({});
+            bookmark["status"] = json!({});
+        }
+        Resource::Lease => bookmark["spec"] = json!({}),
+        Resource::Event | Resource::Secret | Resource::ConfigMap | Resource::ServiceAccount => {}
+    }
+    bookmark
+}
+
+/// The columns in which a kind is shown.
+pub(crate) struct Columns(Resource);
+
+impl Columns {
+    pub fn of(resource: Resource) -> Self {
+        Self(resource)
+    }
+
+    /// A table of `objects`.
+    pub fn table(
+        &self,
+        metadata: Value,
+        objects: &[Object],
+        include_object: Option<&str>,
+    ) -> Value {
+        let rows: Vec<Value> = objects
+            .iter()
+            .map(|object| self.row(object, include_object))
+            .collect();
+        json!({
+            "kind": "Table",
+            "apiVersion": "meta.k8s.io/v1",
+            "metadata": metadata,
+            "columnDefinitions": table::columns(self.0),
+            "rows": rows,
+        })
+    }
+
+    /// A table of one object, as a watch sends it.
+    pub fn single(&self, object: &Object, include_object: Option<&str>) -> Value {
+        let version = version_of(object).to_string();
+        self.table(
+            json!({"resourceVersion": version}),
+            std::slice::from_ref(object),
+            include_object,
+        )
+    }
+
+    fn row(&self, object: &Value, include_object: Option<&str>) -> Value {
+        let mut row = Map::new();
+        row.insert("cells".into(), Value::Array(table::cells(self.0, object)));
+        if let Some(condition) = table::condition(self.0, object) {
+            row.insert("conditions".into(), json!([condition]));
+        }
+        match include_object {
+            Some("None") => {
+                row.insert("object".into(), Value::Null);
+            }
+            Some("Object") => {
+                row.insert("object".into(), object.clone());
+            }
+            Some(_) | None => {
+                row.insert("object".into(), metadata(object));
+            }
+        }
+        Value::Object(row)
+    }
+}

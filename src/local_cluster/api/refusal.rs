@@ -1,0 +1,397 @@
+//! Saying no: the Status object that a client gets when a request is refused.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::{Map, Value, json};
+
+use crate::local_cluster::objects::{ObjectError, Resource};
+
+/// A refused request.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Refusal {
+    pub code: u16,
+    pub reason: Option<&'static str>,
+    pub message: String,
+    /// Left out where the recorded server leaves it out.
+    pub details: Option<Value>,
+    /// A token to go on with, for an expired page.
+    pub continue_token: Option<String>,
+    /// Plain text in place of a Status, as the paths that no API group owns answer.
+    pub text: bool,
+}
+
+/// Why one field is not acceptable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cause {
+    pub reason: &'static str,
+    pub message: String,
+    pub field: String,
+}
+
+impl Cause {
+    pub fn required(field: impl Into<String>, detail: &str) -> Self {
+        Self::new(
+            "FieldValueRequired",
+            field,
+            with_detail("Required value".into(), detail),
+        )
+    }
+
+    pub fn invalid(field: impl Into<String>, value: &Value, detail: &str) -> Self {
+        Self::new(
+            "FieldValueInvalid",
+            field,
+            with_detail(format!("Invalid value: {value}"), detail),
+        )
+    }
+
+    pub fn not_supported(field: impl Into<String>, value: &str, supported: &[&str]) -> Self {
+        let supported: Vec<String> = supported.iter().map(|one| format!("{one:?}")).collect();
+        Self::new(
+            "FieldValueNotSupported",
+            field,
+            format!(
+                "Unsupported value: {value:?}: supported values: {}",
+                supported.join(", ")
+            ),
+        )
+    }
+
+    pub fn forbidden(field: impl Into<String>, detail: &str) -> Self {
+        Self::new(
+            "FieldValueForbidden",
+            field,
+            with_detail("Forbidden".into(), detail),
+        )
+    }
+
+    pub fn duplicate(field: impl Into<String>, value: &str) -> Self {
+        Self::new(
+            "FieldValueDuplicate",
+            field,
+            format!("Duplicate value: {value:?}"),
+        )
+    }
+
+    pub fn not_found(field: impl Into<String>, value: &str) -> Self {
+        Self::new("FieldValueNotFound", field, format!("Not found: {value:?}"))
+    }
+
+    pub fn too_long(field: impl Into<String>, detail: &str) -> Self {
+        Self::new(
+            "FieldValueTooLong",
+            field,
+            with_detail("Too long".into(), detail),
+        )
+    }
+
+    fn new(reason: &'static str, field: impl Into<String>, message: String) -> Self {
+        Self {
+            reason,
+            message,
+            field: field.into(),
+        }
+    }
+}
+
+fn with_detail(start: String, detail: &str) -> String {
+    if detail.is_empty() {
+        start
+    } else {
+        format!("{start}: {detail}")
+    }
+}
+
+impl Refusal {
+    fn new(code: StatusCode, reason: Option<&'static str>, message: impl Into<String>) -> Self {
+        Self {
+            code: code.as_u16(),
+            reason,
+            message: message.into(),
+            details: None,
+            continue_token: None,
+            text: false,
+        }
+    }
+
+    fn with_details(mut self, details: Value) -> Self {
+        self.details = Some(details);
+        self
+    }
+
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, Some("BadRequest"), message)
+    }
+
+    pub fn unauthorized() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            Some("Unauthorized"),
+            "Unauthorized",
+        )
+    }
+
+    /// 403. `name` is left out where a whole collection is meant.
+    pub fn forbidden(plural: &str, name: Option<&str>, why: &str) -> Self {
+        let (subject, details) = match name {
+            Some(name) => (
+                format!("{plural} {name:?}"),
+                json!({"name": name, "kind": plural}),
+            ),
+            None => (plural.to_owned(), json!({"kind": plural})),
+        };
+        Self::new(
+            StatusCode::FORBIDDEN,
+            Some("Forbidden"),
+            format!("{subject} is forbidden: {why}"),
+        )
+        .with_details(details)
+    }
+
+    pub fn namespace_terminating(plural: &str, name: &str, namespace: &str) -> Self {
+        let mut refusal = Self::forbidden(
+            plural,
+            Some(name),
+            &format!(
+                "unable to create new content in namespace {namespace} because it is being terminated"
+            ),
+        );
+        if let Some(details) = &mut refusal.details {
+            details["causes"] = json!([{
+                "reason": "NamespaceTerminating",
+                "message": format!("namespace {namespace} is being terminated"),
+                "field": "metadata.namespace",
+            }]);
+        }
+        refusal
+    }
+
+    pub fn not_found(plural: &str, name: &str) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            Some("NotFound"),
+            format!("{plural} {name:?} not found"),
+        )
+        .with_details(json!({"name": name, "kind": plural}))
+    }
+
+    /// There is no such resource or subresource.
+    pub fn no_such_resource() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            Some("NotFound"),
+            "the server could not find the requested resource",
+        )
+        .with_details(json!({}))
+    }
+
+    /// There is no such path at all.
+    pub fn no_such_path() -> Self {
+        let mut refusal = Self::new(StatusCode::NOT_FOUND, None, "404 page not found\n");
+        refusal.text = true;
+        refusal
+    }
+
+    pub fn method_not_allowed() -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            Some("MethodNotAllowed"),
+            "the server does not allow this method on the requested resource",
+        )
+        .with_details(json!({}))
+    }
+
+    pub fn not_acceptable(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_ACCEPTABLE, Some("NotAcceptable"), message)
+    }
+
+    pub fn unsupported_media_type(message: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Some("UnsupportedMediaType"),
+            message,
+        )
+    }
+
+    pub fn already_exists(plural: &str, name: &str, being_deleted: bool) -> Self {
+        let prefix = if being_deleted {
+            "object is being deleted: "
+        } else {
+            ""
+        };
+        Self::new(
+            StatusCode::CONFLICT,
+            Some("AlreadyExists"),
+            format!("{prefix}{plural} {name:?} already exists"),
+        )
+        .with_details(json!({"name": name, "kind": plural}))
+    }
+
+    /// 409 for a write. `kind` is the plural, or the kind where a precondition failed.
+    pub fn conflict(kind: &str, name: &str, why: &str) -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            Some("Conflict"),
+            format!("Operation cannot be fulfilled on {kind} {name:?}: {why}"),
+        )
+        .with_details(json!({"name": name, "kind": kind}))
+    }
+
+    /// The object changed since the version that a write was based on.
+    pub fn modified(plural: &str, name: &str) -> Self {
+        Self::conflict(
+            plural,
+            name,
+            "the object has been modified; please apply your changes to the latest version and try again",
+        )
+    }
+
+    pub fn invalid(group: &str, kind: &str, name: &str, causes: &[Cause]) -> Self {
+        let all: Vec<String> = causes
+            .iter()
+            .map(|cause| format!("{}: {}", cause.field, cause.message))
+            .collect();
+        let all = match all.as_slice() {
+            [one] => one.clone(),
+            several => format!("[{}]", several.join(", ")),
+        };
+        let qualified = if group.is_empty() {
+            kind.to_owned()
+        } else {
+            format!("{kind}.{group}")
+        };
+        let mut details = Map::new();
+        if !name.is_empty() {
+            details.insert("name".into(), name.into());
+        }
+        if !group.is_empty() {
+            details.insert("group".into(), group.into());
+        }
+        details.insert("kind".into(), kind.into());
+        details.insert(
+            "causes".into(),
+            causes
+                .iter()
+                .map(|cause| {
+                    json!({"reason": cause.reason, "message": cause.message, "field": cause.field})
+                })
+                .collect(),
+        );
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            Some("Invalid"),
+            format!("{qualified} {name:?} is invalid: {all}"),
+        )
+        .with_details(Value::Object(details))
+    }
+
+    /// The options of a request are not acceptable.
+    pub fn invalid_options(kind: &str, cause: Cause) -> Self {
+        Self::invalid("meta.k8s.io", kind, "", &[cause])
+    }
+
+    /// A JSON patch that could not be applied.
+    pub fn unprocessable() -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            Some("Invalid"),
+            "the server rejected our request due to an error in our request",
+        )
+        .with_details(json!({}))
+    }
+
+    pub fn expired(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::GONE, Some("Expired"), message)
+    }
+
+    pub fn too_old(requested: u64, oldest: u64) -> Self {
+        Self::expired(format!("too old resource version: {requested} ({oldest})"))
+    }
+
+    pub fn version_in_future(requested: u64, current: u64) -> Self {
+        let message = format!("Too large resource version: {requested}, current: {current}");
+        Self::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            Some("Timeout"),
+            format!("Timeout: {message}"),
+        )
+        .with_details(json!({
+            "causes": [{"reason": "ResourceVersionTooLarge", "message": message}],
+            "retryAfterSeconds": 1,
+        }))
+    }
+
+    pub fn too_large(limit: usize) -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            Some("RequestEntityTooLarge"),
+            format!("the body of the request is larger than {limit} bytes"),
+        )
+    }
+
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, None, message)
+    }
+
+    pub fn plain(code: StatusCode, message: impl Into<String>) -> Self {
+        let mut refusal = Self::new(code, None, message);
+        refusal.text = true;
+        refusal
+    }
+
+    /// What the store says about an object of `resource`.
+    pub fn from_store(resource: Resource, error: &ObjectError) -> Self {
+        match error {
+            ObjectError::NotFound(key) => Self::not_found(resource.plural(), &key.name),
+            ObjectError::AlreadyExists { key, being_deleted } => {
+                Self::already_exists(resource.plural(), &key.name, *being_deleted)
+            }
+            ObjectError::Conflict { key, .. } => Self::modified(resource.plural(), &key.name),
+            ObjectError::Expired { requested, oldest } => Self::too_old(*requested, *oldest),
+            ObjectError::Malformed(why) => Self::bad_request(*why),
+            ObjectError::Storage(error) => {
+                Self::internal(format!("the cluster could not write its journal: {error}"))
+            }
+        }
+    }
+
+    /// The Status object.
+    pub fn status(&self) -> Value {
+        let mut status = json!({
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": self.message,
+        });
+        if let Some(token) = &self.continue_token {
+            status["metadata"]["continue"] = token.as_str().into();
+        }
+        if let Some(reason) = self.reason {
+            status["reason"] = reason.into();
+        }
+        if let Some(details) = &self.details {
+            status["details"] = details.clone();
+        }
+        status["code"] = self.code.into();
+        status
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let code = StatusCode::from_u16(self.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let (kind, body) = if self.text {
+            ("text/plain; charset=utf-8", self.message.clone())
+        } else {
+            ("application/json", format!("{}\n", self.status()))
+        };
+        let mut response = (code, [(header::CONTENT_TYPE, kind)], body).into_response();
+        if code == StatusCode::GATEWAY_TIMEOUT {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}

@@ -1,0 +1,58 @@
+//! Which objects a list or a watch is about.
+
+mod field;
+mod label;
+
+use serde_json::Value;
+
+use super::query::ListOptions;
+use super::refusal::Refusal;
+use crate::local_cluster::objects::Resource;
+
+/// A label selector and a field selector; an object must satisfy both.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Selection {
+    labels: Vec<label::Requirement>,
+    fields: Vec<field::Term>,
+    /// Only the object of this name, for the old watch path.
+    name: Option<String>,
+}
+
+impl Selection {
+    /// Reads the selectors of `options`.
+    pub fn parse(resource: Resource, options: &ListOptions) -> Result<Self, Refusal> {
+        Ok(Self {
+            labels: match &options.label_selector {
+                Some(text) => label::parse(text)?,
+                None => Vec::new(),
+            },
+            fields: match &options.field_selector {
+                Some(text) => field::parse(resource, text)?,
+                None => Vec::new(),
+            },
+            name: None,
+        })
+    }
+
+    /// The same, of one object only.
+    pub fn named(mut self, name: Option<String>) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// Whether everything is selected.
+    pub fn is_everything(&self) -> bool {
+        self.labels.is_empty() && self.fields.is_empty() && self.name.is_none()
+    }
+
+    /// Whether `object` is selected.
+    pub fn matches(&self, object: &Value) -> bool {
+        let labels = &object["metadata"]["labels"];
+        self.labels.iter().all(|one| one.matches(labels))
+            && self.fields.iter().all(|one| one.matches(object))
+            && self
+                .name
+                .as_ref()
+                .is_none_or(|name| object["metadata"]["name"] == name.as_str())
+    }
+}
