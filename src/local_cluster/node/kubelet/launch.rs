@@ -71,6 +71,13 @@ impl Launch<'_> {
         let launched = ContainerHandle::launch(program, self.dir.clone(), &plan).await;
         let handle = launched.map_err(|error| in_the_way(&error))?;
         self.say(EventType::Normal, "Created", "Container created");
+        if let Some(asked) = preparation::ignored_user(shared, pod, container) {
+            let text = format!(
+                "runAsUser {asked} is ignored: containers of the local cluster run as the user \
+                 who started it"
+            );
+            self.say(EventType::Warning, "RunAsUserIgnored", &text);
+        }
         let first = first_news(handle)
             .await
             .map_err(|error| in_the_way(&error))?;

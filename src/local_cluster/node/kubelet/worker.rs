@@ -239,6 +239,7 @@ impl Worker {
         let spec = self.spec(index);
         let (reason, message) = match (&exit.start_error, exit.exit_code) {
             (Some(why), _) => ("StartError", Some(why.clone())),
+            (None, code) if exit.out_of_memory => ("OOMKilled", last_words::of(dir, spec, code)),
             (None, 0) => ("Completed", last_words::of(dir, spec, 0)),
             (None, code) => ("Error", last_words::of(dir, spec, code)),
         };

@@ -9,6 +9,7 @@ pub(super) mod identity;
 pub(super) mod init;
 mod inside;
 pub(super) mod log_writer;
+mod memory;
 pub(super) mod orders;
 pub(super) mod plan;
 mod program;

@@ -44,6 +44,9 @@ pub struct Limits {
     pub file_bytes: u64,
     /// The size of what it writes outside volumes, in bytes (namespaces only).
     pub scratch_bytes: u64,
+    /// How much memory all of them may have together, in bytes.
+    #[serde(default)]
+    pub memory_bytes: Option<u64>,
 }
 
 /// When the log file is put aside for a new one.
@@ -151,6 +154,9 @@ pub struct ExitRecord {
     pub finished_at: Timestamp,
     /// Why it could not be started.
     pub start_error: Option<String>,
+    /// Whether it was ended because it took too much memory.
+    #[serde(default)]
+    pub out_of_memory: bool,
 }
 
 impl ExitRecord {
@@ -163,6 +169,7 @@ impl ExitRecord {
             started_at: Some(started_at),
             finished_at,
             start_error: None,
+            out_of_memory: false,
         }
     }
 
@@ -175,6 +182,7 @@ impl ExitRecord {
             started_at: None,
             finished_at: at,
             start_error: Some(why),
+            out_of_memory: false,
         }
     }
 }
