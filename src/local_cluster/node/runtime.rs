@@ -13,7 +13,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 
-use super::shim::plan::{ContainerDir, ContainerPlan, ExitRecord, StartRecord};
+use super::shim::dir::ContainerDir;
+use super::shim::plan::{ContainerPlan, ExitRecord, StartRecord};
 use super::shim::{SHIM, orders};
 
 /// How long a shim may take until it says that it is there.

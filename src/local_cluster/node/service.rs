@@ -21,7 +21,8 @@ use super::kubelet::status::{NodeFacts, seconds};
 use super::kubelet::values::capacity;
 use super::kubelet::worker::{Message, Worker, key_of};
 use super::logs::{LogOptions, LogRefusal, LogStream};
-use super::shim::plan::{ContainerDir, Isolation};
+use super::shim::dir::ContainerDir;
+use super::shim::plan::Isolation;
 use super::{exec, logs, probe, runtime, scheduler};
 use crate::local_cluster::objects::{
     EventKind, Object, ObjectError, ObjectKey, Objects, Preconditions, Resource,

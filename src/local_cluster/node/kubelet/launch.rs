@@ -12,7 +12,8 @@ use super::preparation::{self, Refusal};
 use super::shared::Shared;
 use super::state::Waiting;
 use crate::local_cluster::node::runtime::{ContainerHandle, News};
-use crate::local_cluster::node::shim::plan::{ContainerDir, StartRecord};
+use crate::local_cluster::node::shim::dir::ContainerDir;
+use crate::local_cluster::node::shim::plan::StartRecord;
 use crate::local_cluster::objects::EventType;
 
 /// How long a command may take to be started until the pod's worker turns to other things.

@@ -10,7 +10,8 @@ use super::shared::Shared;
 use super::state::Waiting;
 use super::{environment, images, volumes};
 use crate::local_cluster::node::quantity::divided;
-use crate::local_cluster::node::shim::plan::{ContainerDir, ContainerPlan, Isolation, MountPlan};
+use crate::local_cluster::node::shim::dir::ContainerDir;
+use crate::local_cluster::node::shim::plan::{ContainerPlan, Isolation, MountPlan};
 use crate::local_cluster::objects::EventType;
 
 /// Where a container's last words go, unless its spec says otherwise.

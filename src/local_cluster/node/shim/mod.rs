@@ -4,6 +4,7 @@
 //! into the container and becomes the command. They know the container's directory and nothing of
 //! pods or of the cluster. All of it is single-threaded, blocking code.
 
+pub(super) mod dir;
 pub mod exec;
 pub(super) mod identity;
 pub(super) mod init;

@@ -24,9 +24,10 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::stat::Mode;
 use nix::unistd::{Pid, mkfifo, setsid};
 
+use super::dir::ContainerDir;
 use super::identity::Powers;
 use super::log_writer::{LogWriter, Output};
-use super::plan::{ContainerDir, ContainerPlan, ExitRecord, Isolation, StartRecord};
+use super::plan::{ContainerPlan, ExitRecord, Isolation, StartRecord};
 use super::{identity, memory, orders, survivors};
 
 /// How long the outputs of a dead container may stay open before they are given up.
