@@ -11,7 +11,8 @@ use tokio::sync::watch::Sender;
 use super::journal::{Change, Journal, Record};
 use super::{EventKind, Object, ObjectError, ObjectEvent, ObjectKey, ObjectWatch, Resource};
 
-/// Changes of one kind that are kept for watches that start in the past or are slow.
+/// Changes of one kind that are kept for watches that start in the past or are slow, unless
+/// another number is asked for.
 const HISTORY: usize = 20_000;
 /// Changes handed to a watch at a time.
 const BATCH: usize = 256;
@@ -38,9 +39,10 @@ struct State {
     journal: Option<Journal>,
 }
 
-#[derive(Default)]
 struct History {
     events: VecDeque<ObjectEvent>,
+    /// How many events are kept.
+    limit: usize,
     /// Events up to this version are no longer there.
     dropped_through: u64,
 }
@@ -365,6 +367,15 @@ impl Objects {
         Ok(ObjectWatch::new(self.clone(), resource, from, signal))
     }
 
+    /// Keeps the last so many changes of each kind for watches that start in the past or are
+    /// slow, and forgets those before.
+    pub fn keep_history(&self, changes: usize) {
+        for history in &mut self.lock().history {
+            history.limit = changes;
+            history.trim();
+        }
+    }
+
     /// Forgets the history: watches that have not read it yet, and those that want to start
     /// before now, are told that their version is too old.
     pub fn forget_history(&self) {
@@ -558,14 +569,28 @@ impl State {
     }
 }
 
+impl Default for History {
+    fn default() -> Self {
+        Self {
+            events: VecDeque::new(),
+            limit: HISTORY,
+            dropped_through: 0,
+        }
+    }
+}
+
 impl History {
     fn push(&mut self, event: ObjectEvent) {
-        if self.events.len() == HISTORY
-            && let Some(dropped) = self.events.pop_front()
-        {
-            self.dropped_through = dropped.version;
-        }
         self.events.push_back(event);
+        self.trim();
+    }
+
+    fn trim(&mut self) {
+        while self.events.len() > self.limit {
+            if let Some(dropped) = self.events.pop_front() {
+                self.dropped_through = dropped.version;
+            }
+        }
     }
 }
 
