@@ -72,6 +72,7 @@ impl NodeConfig {
             processes: self.max_processes,
             file_bytes: self.max_file_bytes,
             scratch_bytes: self.max_scratch_bytes,
+            memory_bytes: None,
         }
     }
 

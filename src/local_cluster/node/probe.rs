@@ -9,7 +9,8 @@ use nix::unistd::geteuid;
 
 use super::config::{Grounds, IsolationChoice, NodeConfig};
 use super::runtime::{ContainerHandle, News, kill};
-use super::shim::plan::{ContainerDir, ContainerPlan, Isolation, MountPlan};
+use super::shim::dir::ContainerDir;
+use super::shim::plan::{ContainerPlan, Isolation, MountPlan};
 
 /// How long the trial may take.
 const PATIENCE: Duration = Duration::from_secs(20);

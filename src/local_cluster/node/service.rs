@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,7 +21,8 @@ use super::kubelet::status::{NodeFacts, seconds};
 use super::kubelet::values::capacity;
 use super::kubelet::worker::{Message, Worker, key_of};
 use super::logs::{LogOptions, LogRefusal, LogStream};
-use super::shim::plan::{ContainerDir, Isolation};
+use super::shim::dir::ContainerDir;
+use super::shim::plan::Isolation;
 use super::{exec, logs, probe, runtime, scheduler};
 use crate::local_cluster::objects::{
     EventKind, Object, ObjectError, ObjectKey, Objects, Preconditions, Resource,
@@ -50,6 +52,10 @@ impl Node {
     pub async fn start(objects: Objects, mut config: NodeConfig) -> io::Result<Self> {
         fs::create_dir_all(&config.state_dir)?;
         config.state_dir = fs::canonicalize(&config.state_dir)?;
+        if std::env::current_exe().is_ok_and(|own| own == config.program) {
+            // Our file may be replaced by a newer one while we run; shims must be like us.
+            config.program = PathBuf::from("/proc/self/exe");
+        }
         let grounds = probe::probe(&config).await?;
         let user = match grounds.isolation {
             Isolation::Namespaces => (0, 0),

@@ -12,7 +12,8 @@ use super::preparation::{self, Refusal};
 use super::shared::Shared;
 use super::state::Waiting;
 use crate::local_cluster::node::runtime::{ContainerHandle, News};
-use crate::local_cluster::node::shim::plan::{ContainerDir, StartRecord};
+use crate::local_cluster::node::shim::dir::ContainerDir;
+use crate::local_cluster::node::shim::plan::StartRecord;
 use crate::local_cluster::objects::EventType;
 
 /// How long a command may take to be started until the pod's worker turns to other things.
@@ -71,6 +72,13 @@ impl Launch<'_> {
         let launched = ContainerHandle::launch(program, self.dir.clone(), &plan).await;
         let handle = launched.map_err(|error| in_the_way(&error))?;
         self.say(EventType::Normal, "Created", "Container created");
+        if let Some(asked) = preparation::ignored_user(shared, pod, container) {
+            let text = format!(
+                "runAsUser {asked} is ignored: containers of the local cluster run as the user \
+                 who started it"
+            );
+            self.say(EventType::Warning, "RunAsUserIgnored", &text);
+        }
         let first = first_news(handle)
             .await
             .map_err(|error| in_the_way(&error))?;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::local_cluster::node::shim::plan::ContainerDir;
+use crate::local_cluster::node::shim::dir::ContainerDir;
 
 /// The runtime that container ids name.
 const RUNTIME: &str = "adjourn";

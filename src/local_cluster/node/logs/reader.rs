@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt, SeekFrom};
 use super::choice::status_of;
 use super::format::Record;
 use super::{LogOptions, LogStream};
-use crate::local_cluster::node::shim::plan::ContainerDir;
+use crate::local_cluster::node::shim::dir::ContainerDir;
 use crate::local_cluster::objects::{ObjectKey, Objects, Resource};
 
 /// As much as is read and sent at a time, in bytes.
