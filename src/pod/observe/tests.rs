@@ -347,3 +347,26 @@ fn a_waiting_pod_says_what_it_waits_for() {
     assert_eq!(pending.stage, StartStage::Initializing);
     assert!(pending.detail.contains("init"), "{pending:?}");
 }
+
+#[test]
+fn a_transient_failure_to_pull_is_remembered_while_the_next_try_is_waited_for() {
+    let waiting = |reason: &str, message: &str| {
+        let state = json!({"waiting": {"reason": reason, "message": message}});
+        pod("Pending", state, &json!({}))
+    };
+    let back_off = || waiting("ImagePullBackOff", "Back-off pulling image \"busybox\"");
+    assert!(hopeless_start(&back_off()).is_some());
+
+    let limited = waiting(
+        "ErrImagePull",
+        "429 Too Many Requests: you have reached your rate limit",
+    );
+    let first = back_off().following(&limited);
+    assert_eq!(hopeless_start(&first), None);
+    let second = back_off().following(&first);
+    assert_eq!(second, first, "and not written down again and again");
+
+    let denied = waiting("ErrImagePull", "manifest unknown");
+    let hopeless = hopeless_start(&back_off().following(&denied)).unwrap();
+    assert!(hopeless.message.contains("manifest unknown"), "{hopeless}");
+}
