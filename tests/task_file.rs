@@ -211,3 +211,14 @@ fn a_number_that_may_be_octal_is_not_guessed_at() {
     let text = text.replace("0644", "0o644");
     assert_eq!(one(&text).pod.volumes[0]["secret"]["defaultMode"], 420);
 }
+
+proptest::proptest! {
+    /// Whatever stands in a file, it is read or refused: no text makes the parser fall over, and
+    /// every refusal says something.
+    #[test]
+    fn no_text_breaks_the_parser(text in "[a-z_:{}\\[\\]\"'\\-, \n\t#&*!|>0-9.]{0,120}") {
+        if let Err(errors) = file::parse(&text, "t.yaml") {
+            proptest::prop_assert!(!errors.problems.is_empty());
+        }
+    }
+}
