@@ -18,6 +18,8 @@ use super::yaml::{Content, Node};
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Shape {
     Text,
+    /// Text that is a date or a moment. It keeps its form.
+    Time,
     /// Text, or a number that is written as text.
     Quantity,
     IntegerOrText,
@@ -158,6 +160,12 @@ impl Api {
                 .collect::<Map<_, _>>()
                 .into(),
             (Shape::Quantity, Content::Number(number)) => number.to_string().into(),
+            (Shape::Time, Content::Text(text)) => {
+                if !is_time(text) {
+                    problems.wrong_type(node, path, shape.wanted());
+                }
+                node.to_value()
+            }
             (Shape::Integer { min, max }, Content::Number(number)) => {
                 match number.as_i64() {
                     Some(whole) if (*min..=*max).contains(&whole) => {}
@@ -176,6 +184,7 @@ impl Api {
             | (Shape::Anything, _) => node.to_value(),
             (
                 Shape::Text
+                | Shape::Time
                 | Shape::Quantity
                 | Shape::IntegerOrText
                 | Shape::Integer { .. }
@@ -201,6 +210,7 @@ impl Shape {
     fn wanted(&self) -> &'static str {
         match self {
             Self::Text => "text",
+            Self::Time => "a time such as 2026-01-02T03:04:05Z",
             Self::Quantity => "a quantity such as 500m or 1Gi",
             Self::IntegerOrText => "a whole number or text",
             Self::Integer { .. } => "a whole number",
@@ -222,7 +232,7 @@ fn shape(schema: &Value) -> Shape {
         return match name.rsplit('.').next() {
             Some("Quantity") => Shape::Quantity,
             Some("IntOrString") => Shape::IntegerOrText,
-            Some("Time" | "MicroTime") => Shape::Text,
+            Some("Time" | "MicroTime") => Shape::Time,
             _ => Shape::Object(name.to_owned()),
         };
     }
@@ -244,6 +254,13 @@ fn shape(schema: &Value) -> Shape {
         }
         _ => Shape::Anything,
     }
+}
+
+/// Whether a text is a date or a moment, with or without an offset.
+fn is_time(text: &str) -> bool {
+    chrono::DateTime::parse_from_rfc3339(text).is_ok()
+        || text.parse::<chrono::NaiveDateTime>().is_ok()
+        || text.parse::<chrono::NaiveDate>().is_ok()
 }
 
 #[cfg(test)]
@@ -272,6 +289,7 @@ mod tests {
                 Shape::Object(name) => Some(name),
                 Shape::List(item) | Shape::Map(item) => named(item),
                 Shape::Text
+                | Shape::Time
                 | Shape::Quantity
                 | Shape::IntegerOrText
                 | Shape::Integer { .. }
