@@ -96,7 +96,7 @@ CREATE TABLE log_lines (
     try_number INTEGER NOT NULL,
     container  TEXT    NOT NULL,
     stamp_ns   INTEGER NOT NULL,                  -- as the kubelet stamped the line
-    kind       TEXT    NOT NULL CHECK (kind IN ('output', 'gap')),
+    kind       TEXT    NOT NULL CHECK (kind IN ('output', 'gap', 'event')),
     line       BLOB    NOT NULL,                  -- as the container wrote it, without its newline
     PRIMARY KEY (task, seq)
 ) STRICT, WITHOUT ROWID;

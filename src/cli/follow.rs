@@ -186,7 +186,7 @@ pub(super) async fn print(
     for row in rows.iter().filter(|row| wanted.takes(row)) {
         match row.line.kind {
             LineKind::Output => bytes.extend(style.line(row)),
-            LineKind::Gap => {
+            LineKind::Gap | LineKind::Event => {
                 // In its place: what comes before it goes out first.
                 output.write(&bytes).await?;
                 bytes.clear();

@@ -10,6 +10,7 @@
 //! - [`watch`] shares one watch per namespace among all who wait for a pod.
 
 pub mod client;
+pub mod exec;
 pub mod intent;
 pub mod lifecycle;
 pub mod log_line;

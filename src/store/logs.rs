@@ -196,6 +196,7 @@ fn kind_word(kind: LineKind) -> &'static str {
     match kind {
         LineKind::Output => "output",
         LineKind::Gap => "gap",
+        LineKind::Event => "event",
     }
 }
 
@@ -217,10 +218,10 @@ fn read_line(row: &SqliteRow) -> Result<LogRow, sqlx::Error> {
             container: row.try_get("container")?,
             stamp_ns: row.try_get("stamp_ns")?,
             text: row.try_get("line")?,
-            kind: if kind == "gap" {
-                LineKind::Gap
-            } else {
-                LineKind::Output
+            kind: match kind.as_str() {
+                "gap" => LineKind::Gap,
+                "event" => LineKind::Event,
+                _ => LineKind::Output,
             },
         },
     })

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-/// One line that a container wrote, or a mark that the cluster lost some.
+/// One line that a container wrote, or a remark in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
-    /// The container that wrote it.
+    /// The container that wrote it; empty for a remark about the whole pod.
     pub container: String,
     /// When the line ended, in nanoseconds since the Unix epoch, as the kubelet stamped it.
     pub stamp_ns: i64,
@@ -23,6 +23,8 @@ pub enum LineKind {
     Output,
     /// A remark of ours: lines are known or suspected to be missing here.
     Gap,
+    /// A remark about the pod: an event of the cluster's, or what it looked like when it failed.
+    Event,
 }
 
 /// How far one container instance's log has been read.

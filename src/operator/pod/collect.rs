@@ -2,9 +2,8 @@
 
 use chrono::TimeDelta;
 
-use super::PodOperator;
+use super::call::{Call, OwnPod};
 use super::launch::{full, unwell};
-use super::reentry::OwnPod;
 use crate::clock::Timestamp;
 use crate::operator::{Failure, TaskContext};
 use crate::pod::client::ApiError;
@@ -29,16 +28,14 @@ struct Source<'a> {
     cursor: LogCursor,
 }
 
-impl PodOperator {
+impl Call<'_> {
     /// Fetches what the task's log does not have yet and stores it, batch by batch.
     ///
     /// A cluster that does not hand a log out puts the step off. Once a container has ended for
     /// [`POST_TERMINATION_TIMEOUT`] the log gets a mark instead: lost lines must not keep a task
     /// from its verdict.
-    pub(super) async fn collect(
+    pub async fn collect(
         &self,
-        context: &TaskContext,
-        file: &TaskFile,
         own: &OwnPod,
         seen: Option<&PodObservation>,
     ) -> Result<(), Failure> {
@@ -54,13 +51,14 @@ impl PodOperator {
                 &fresh
             }
         };
-        for container in wanted(file, observation) {
+        for container in wanted(&self.file, observation) {
             let Some(container_id) = container.container_id.as_deref() else {
                 // It was never started: there is no log.
                 continue;
             };
             let uid = &own.identity.uid;
-            let cursor = context.journal.log_cursor(uid, &container.name).await?;
+            let journal = &self.context.journal;
+            let cursor = journal.log_cursor(uid, &container.name).await?;
             if cursor.complete && cursor.container_id == container_id {
                 continue;
             }
@@ -71,14 +69,17 @@ impl PodOperator {
                 ended,
                 cursor,
             };
-            read(context, own, &source, observation.gone).await?;
+            read(self.context, own, &source, observation.gone).await?;
         }
         Ok(())
     }
 }
 
 /// The containers whose logs the task wants, init containers first, in the pod's order.
-fn wanted<'a>(file: &TaskFile, observation: &'a PodObservation) -> Vec<&'a ContainerObservation> {
+pub(super) fn wanted<'a>(
+    file: &TaskFile,
+    observation: &'a PodObservation,
+) -> Vec<&'a ContainerObservation> {
     let parameters = &file.pod;
     let base = ContainerSelection::One(parameters.base_container_name.clone());
     let none = ContainerSelection::All(false);
@@ -128,7 +129,7 @@ fn named(selection: &ContainerSelection) -> impl Iterator<Item = &str> {
     names.iter().map(String::as_str)
 }
 
-fn ended_at(container: &ContainerObservation) -> Option<Option<Timestamp>> {
+pub(super) fn ended_at(container: &ContainerObservation) -> Option<Option<Timestamp>> {
     match &container.state {
         ContainerState::Terminated(end) => Some(end.finished_at),
         ContainerState::Waiting { .. }

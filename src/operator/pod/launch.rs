@@ -3,48 +3,47 @@
 use k8s_openapi::api::core::v1::Pod;
 use rand::distr::{Alphanumeric, SampleString};
 
+use super::call::Call;
+use super::connection_of;
 use super::plan::{PlanOptions, plan};
-use super::{PodOperator, connection_of, definition_of};
 use crate::operator::verdict::{Reuse, reuse};
-use crate::operator::{Failure, Step, TaskContext};
+use crate::operator::{Failure, Step};
 use crate::pod::client::{ApiError, ClusterClient};
 use crate::pod::intent::{hash_of, mark, nonce_of};
 use crate::pod::lifecycle::{self, Creation};
 use crate::pod::observe::observe;
 use crate::pod::spec::PodManifest;
-use crate::task::file::TaskFile;
 use crate::task::outcome::FailureKind;
 use crate::task::pods::{ConnectionRef, PodIntent, PodRecord};
 
 /// How many random characters an intent's nonce has.
 const NONCE_LENGTH: usize = 24;
 
-impl PodOperator {
+impl Call<'_> {
     /// Begins an attempt, or begins it again: at most one pod comes of it.
-    pub(super) async fn launch(&self, context: &TaskContext) -> Result<Step, Failure> {
-        let file = definition_of(context)?;
-        let records = context.journal.pods().await?;
-        let current = records
-            .iter()
-            .rfind(|record| record.try_number == context.try_number);
-        let pod = match current {
-            Some(record) => self.take_up(context, &file, record).await?,
-            None => match self.reattach(context, &file, &records).await? {
+    pub async fn execute(&self) -> Result<Step, Failure> {
+        let pod = match self.records().await?.last() {
+            Some(record) => self.take_up(record).await?,
+            None => match self.reattach().await? {
                 Some(pod) => pod,
-                None => self.create(context, &file).await?,
+                None => self.create().await?,
             },
         };
-        self.attend(context, &file, &observe(&pod)).await
+        self.attend(&pod).await
+    }
+
+    /// Goes on with a pod that is on record and confirmed.
+    pub async fn attend(&self, pod: &Pod) -> Result<Step, Failure> {
+        let own = self.own_pod().await?.ok_or_else(|| {
+            // It has just been written down: somebody else holds the task.
+            Failure::transient("the pod is not on record")
+        })?;
+        self.invoke_defer_method(&own, observe(pod)).await
     }
 
     /// Goes on with the pod of this attempt that is on record.
-    async fn take_up(
-        &self,
-        context: &TaskContext,
-        file: &TaskFile,
-        record: &PodRecord,
-    ) -> Result<Pod, Failure> {
-        let client = self.client(&record.intent.connection).await?;
+    async fn take_up(&self, record: &PodRecord) -> Result<Pod, Failure> {
+        let client = self.operator.client(&record.intent.connection).await?;
         let intent = &record.intent;
         let found = lifecycle::get(&client, &intent.namespace, &intent.name)
             .await
@@ -52,14 +51,14 @@ impl PodOperator {
         match (found, &record.uid) {
             (Some(pod), Some(uid)) if pod.metadata.uid.as_ref() == Some(uid) => Ok(pod),
             (Some(pod), None) if nonce_of(&pod) == Some(intent.nonce.as_str()) => {
-                created(context, &intent.name, &pod).await?;
+                self.confirm(&intent.name, &pod).await?;
                 Ok(pod)
             }
             (None, None) => {
                 // The crash came before the call, or the call failed: the same name again.
-                let mut manifest = self.manifest(context, file, &client)?;
+                let mut manifest = self.manifest(&client)?;
                 manifest.as_value_mut()["metadata"]["name"] = intent.name.as_str().into();
-                self.send(context, &client, manifest, intent).await
+                self.send(&client, manifest, intent).await
             }
             (_, Some(_)) => {
                 let reason = format!(
@@ -73,12 +72,8 @@ impl PodOperator {
     }
 
     /// The pod of an earlier attempt, if the task goes on with it.
-    async fn reattach(
-        &self,
-        context: &TaskContext,
-        file: &TaskFile,
-        records: &[PodRecord],
-    ) -> Result<Option<Pod>, Failure> {
+    async fn reattach(&self) -> Result<Option<Pod>, Failure> {
+        let records = self.context.journal.pods().await?;
         let left = records
             .iter()
             .rev()
@@ -87,22 +82,25 @@ impl PodOperator {
             let Some(identity) = record.identity() else {
                 continue;
             };
-            let client = self.client(&record.intent.connection).await?;
+            let client = self.operator.client(&record.intent.connection).await?;
             let found = lifecycle::get_same(&client, &identity)
                 .await
                 .map_err(|error| unwell(&error))?;
             let Some(pod) = found else { continue };
-            let parameters = &file.pod;
+            let parameters = &self.file.pod;
             let decision = reuse(
                 Some(&observe(&pod)).filter(|seen| seen.deletion.is_none()),
                 parameters.reattach_on_restart,
                 parameters.on_finish_action,
-                &parameters.base_container_name,
+                self.base(),
             );
             match decision {
                 Reuse::Existing => {
-                    context.journal.intend_pod(record.intent.clone()).await?;
-                    created(context, &record.intent.name, &pod).await?;
+                    self.context
+                        .journal
+                        .intend_pod(record.intent.clone())
+                        .await?;
+                    self.confirm(&record.intent.name, &pod).await?;
                     return Ok(Some(pod));
                 }
                 Reuse::New { deletes_existing } => {
@@ -117,47 +115,45 @@ impl PodOperator {
         Ok(None)
     }
 
-    async fn create(&self, context: &TaskContext, file: &TaskFile) -> Result<Pod, Failure> {
-        let connection = connection_of(file);
-        let client = self.client(&connection).await?;
-        let manifest = self.manifest(context, file, &client)?;
+    /// Creates a pod: first its intent is on record, then the call is made.
+    pub async fn create(&self) -> Result<Pod, Failure> {
+        let connection = connection_of(&self.file);
+        let client = self.operator.client(&connection).await?;
+        let manifest = self.manifest(&client)?;
         let intent = intent(&manifest, connection);
-        context.journal.intend_pod(intent.clone()).await?;
-        self.send(context, &client, manifest, &intent).await
+        self.context.journal.intend_pod(intent.clone()).await?;
+        self.send(&client, manifest, &intent).await
     }
 
-    fn manifest(
-        &self,
-        context: &TaskContext,
-        file: &TaskFile,
-        client: &ClusterClient,
-    ) -> Result<PodManifest, Failure> {
+    fn manifest(&self, client: &ClusterClient) -> Result<PodManifest, Failure> {
+        let failed = |retryable, words: String| {
+            Failure::attempt(FailureKind::CouldNotStart, retryable, words)
+        };
         let mut connection = self
+            .operator
             .connections
-            .settings(&file.pod.kubernetes_conn_id)
-            .map_err(|error| {
-                Failure::attempt(FailureKind::CouldNotStart, true, error.to_string())
-            })?;
+            .settings(&self.file.pod.kubernetes_conn_id)
+            .map_err(|error| failed(true, error.to_string()))?;
         // What the kubeconfig or the service account says comes last, before `default`.
         connection
             .namespace
             .get_or_insert_with(|| client.default_namespace().to_owned());
+        let context = self.context;
         let options = PlanOptions {
             key: &context.key,
             try_number: context.try_number,
             submitted_at: context.submitted_at,
             connection: &connection,
-            template_env: &self.settings.template_env,
+            template_env: &self.operator.settings.template_env,
             installation: Some((&context.installation, client.in_cluster())),
         };
-        plan(file, &options, &mut rand::rng())
-            .map_err(|error| Failure::attempt(FailureKind::CouldNotStart, false, error.to_string()))
+        plan(&self.file, &options, &mut rand::rng())
+            .map_err(|error| failed(false, error.to_string()))
     }
 
     /// Sends the create call of an intent that is on record.
     async fn send(
         &self,
-        context: &TaskContext,
         client: &ClusterClient,
         manifest: PodManifest,
         intent: &PodIntent,
@@ -169,25 +165,32 @@ impl PodOperator {
             .map_err(|error| refused(&error))?;
         let pod = match creation {
             Creation::Created(pod) => *pod,
-            Creation::AlreadyExists => self.find_own(client, intent).await?,
+            Creation::AlreadyExists => find_own(client, intent).await?,
         };
-        created(context, &intent.name, &pod).await?;
+        self.confirm(&intent.name, &pod).await?;
         Ok(pod)
     }
 
-    /// The pod that has our name already: ours, if the answer to an earlier call was lost.
-    async fn find_own(&self, client: &ClusterClient, intent: &PodIntent) -> Result<Pod, Failure> {
-        let found = lifecycle::get(client, &intent.namespace, &intent.name)
-            .await
-            .map_err(|error| unwell(&error))?;
-        match found {
-            Some(pod) if nonce_of(&pod) == Some(intent.nonce.as_str()) => Ok(pod),
-            Some(pod) if pod.metadata.deletion_timestamp.is_none() => Err(taken(intent)),
-            Some(_) | None => Err(Failure::transient(format!(
-                "a pod of the name {}/{} is still being deleted",
-                intent.namespace, intent.name
-            ))),
-        }
+    /// Writes down which pod the API server made of an intent.
+    async fn confirm(&self, name: &str, pod: &Pod) -> Result<(), Failure> {
+        let uid = pod.metadata.uid.as_deref().unwrap_or_default();
+        self.context.journal.pod_created(name, uid).await?;
+        Ok(())
+    }
+}
+
+/// The pod that has our name already: ours, if the answer to an earlier call was lost.
+async fn find_own(client: &ClusterClient, intent: &PodIntent) -> Result<Pod, Failure> {
+    let found = lifecycle::get(client, &intent.namespace, &intent.name)
+        .await
+        .map_err(|error| unwell(&error))?;
+    match found {
+        Some(pod) if nonce_of(&pod) == Some(intent.nonce.as_str()) => Ok(pod),
+        Some(pod) if pod.metadata.deletion_timestamp.is_none() => Err(taken(intent)),
+        Some(_) | None => Err(Failure::transient(format!(
+            "a pod of the name {}/{} is still being deleted",
+            intent.namespace, intent.name
+        ))),
     }
 }
 
@@ -199,12 +202,6 @@ fn intent(manifest: &PodManifest, connection: ConnectionRef) -> PodIntent {
         nonce: Alphanumeric.sample_string(&mut rand::rng(), NONCE_LENGTH),
         body_hash: hash_of(manifest.as_value()),
     }
-}
-
-async fn created(context: &TaskContext, name: &str, pod: &Pod) -> Result<(), Failure> {
-    let uid = pod.metadata.uid.as_deref().unwrap_or_default();
-    context.journal.pod_created(name, uid).await?;
-    Ok(())
 }
 
 fn taken(intent: &PodIntent) -> Failure {

@@ -1,20 +1,29 @@
 //! The pod operator: one pod an attempt, from its intent to its verdict.
 //!
-//! `plan` turns a stored definition into a pod, `launch` creates it or takes it up again,
-//! `collect` fetches its logs, `finish` gives the verdict. The pod is known by its uid; its name
-//! and a nonce are on record before it is created, so that a crash at any point starts no second
-//! one. Nothing here deletes a pod: what is to become of it is part of the verdict, and the
-//! engine carries it out until it holds.
+//! `plan` turns a stored definition into a pod, `launch` creates it or takes it up again, `wait`
+//! describes what it waits for, `collect` and `events` fetch what the cluster has to say, `xcom`
+//! the result, `finish` gives the verdict. `live` does all of it in one go, for a task that is not
+//! to be deferred.
+//!
+//! The pod is known by its uid; its name and a nonce are on record before it is created, so that a
+//! crash at any point starts no second one. Nothing here deletes a pod: what is to become of it is
+//! part of the verdict, and the engine carries it out until it holds.
 
+mod call;
 mod collect;
+mod events;
 mod finish;
 mod launch;
+mod live;
 mod plan;
 mod preview;
 mod reentry;
+mod wait;
+mod xcom;
 
 use async_trait::async_trait;
 
+pub use collect::POST_TERMINATION_TIMEOUT;
 pub use plan::{PlanError, PlanOptions, plan};
 pub use preview::{Preview, PreviewOptions, preview};
 
@@ -27,6 +36,7 @@ use crate::task::file::TaskFile;
 use crate::task::id::TaskKey;
 use crate::task::outcome::{Ending, FailureKind};
 use crate::task::pods::{ConnectionOverrides, ConnectionRef};
+use call::Call;
 
 /// The name of this kind of operator.
 pub const KIND: &str = "pod";
@@ -72,22 +82,15 @@ impl PodOperator {
 /// The connection that a task names, with what it says about it itself.
 #[must_use]
 pub fn connection_of(file: &TaskFile) -> ConnectionRef {
+    let parameters = &file.pod;
     ConnectionRef {
-        name: file.pod.kubernetes_conn_id.clone(),
+        name: parameters.kubernetes_conn_id.clone(),
         overrides: ConnectionOverrides {
-            in_cluster: file.pod.in_cluster,
-            cluster_context: file.pod.cluster_context.clone(),
-            config_file: file.pod.config_file.clone().map(Into::into),
+            in_cluster: parameters.in_cluster,
+            cluster_context: parameters.cluster_context.clone(),
+            config_file: parameters.config_file.clone().map(Into::into),
         },
     }
-}
-
-/// Reads the definition that was stored at submit.
-fn definition_of(context: &TaskContext) -> Result<TaskFile, Failure> {
-    serde_json::from_str(&context.definition).map_err(|error| {
-        let reason = format!("the stored definition cannot be understood: {error}");
-        Failure::attempt(FailureKind::CouldNotStart, false, reason)
-    })
 }
 
 #[async_trait]
@@ -121,7 +124,7 @@ impl Operator for PodOperator {
     }
 
     async fn execute(&self, context: &TaskContext) -> Result<Step, Failure> {
-        self.launch(context).await
+        Call::new(self, context)?.execute().await
     }
 
     async fn trigger_reentry(
@@ -129,10 +132,10 @@ impl Operator for PodOperator {
         context: &TaskContext,
         event: TriggerEvent,
     ) -> Result<Step, Failure> {
-        self.go_on(context, event).await
+        Call::new(self, context)?.trigger_reentry(event).await
     }
 
     async fn on_kill(&self, context: &TaskContext) -> Result<Ending, Failure> {
-        self.end(context).await
+        Call::new(self, context)?.on_kill().await
     }
 }

@@ -92,17 +92,18 @@ pub struct PodFailure {
 impl PodFailure {
     /// Whether the cluster, not the task, is at fault, and nothing has run yet: another pod may
     /// take this one's place without counting as a retry.
+    ///
+    /// Only where the cluster itself says so. Of a pod that vanished, was deleted by somebody, or
+    /// was on a node that is lost, the last that was seen may be too old to tell.
     #[must_use]
     pub fn may_relaunch(&self) -> bool {
         self.nothing_started
             && match self.cause {
-                FailureCause::Evicted
-                | FailureCause::Preempted
-                | FailureCause::NodeLost
-                | FailureCause::Rejected
+                FailureCause::Evicted | FailureCause::Preempted | FailureCause::Rejected => true,
+                FailureCause::NodeLost
                 | FailureCause::Deleted
-                | FailureCause::Vanished => true,
-                FailureCause::ExitCode
+                | FailureCause::Vanished
+                | FailureCause::ExitCode
                 | FailureCause::OutOfMemory
                 | FailureCause::StartError
                 | FailureCause::InitContainer

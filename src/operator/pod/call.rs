@@ -1,0 +1,105 @@
+//! One call of the operator: the task, its definition, and the pod that it has.
+
+use crate::operator::{Failure, TaskContext};
+use crate::pod::client::ClusterClient;
+use crate::task::file::TaskFile;
+use crate::task::log::{LineKind, LogCursor, LogLine};
+use crate::task::outcome::FailureKind;
+use crate::task::pods::{Disposal, DisposalAction, PodIdentity, PodRecord};
+
+use super::PodOperator;
+
+/// What one call of the operator works with.
+pub(super) struct Call<'a> {
+    pub operator: &'a PodOperator,
+    pub context: &'a TaskContext,
+    pub file: TaskFile,
+}
+
+/// The pod of the current attempt, with the way to it.
+pub(super) struct OwnPod {
+    pub record: PodRecord,
+    pub identity: PodIdentity,
+    pub client: ClusterClient,
+}
+
+impl<'a> Call<'a> {
+    /// Reads the definition that was stored at submit.
+    pub fn new(operator: &'a PodOperator, context: &'a TaskContext) -> Result<Self, Failure> {
+        let file = serde_json::from_str(&context.definition).map_err(|error| {
+            let reason = format!("the stored definition cannot be understood: {error}");
+            Failure::attempt(FailureKind::CouldNotStart, false, reason)
+        })?;
+        Ok(Self {
+            operator,
+            context,
+            file,
+        })
+    }
+
+    /// The container that decides.
+    pub fn base(&self) -> &str {
+        &self.file.pod.base_container_name
+    }
+
+    /// The pods of this attempt, oldest first.
+    pub async fn records(&self) -> Result<Vec<PodRecord>, Failure> {
+        let mut records = self.context.journal.pods().await?;
+        records.retain(|record| record.try_number == self.context.try_number);
+        Ok(records)
+    }
+
+    /// The newest pod of this attempt, if its creation was confirmed.
+    pub async fn own_pod(&self) -> Result<Option<OwnPod>, Failure> {
+        let Some(record) = self.records().await?.pop() else {
+            return Ok(None);
+        };
+        let Some(identity) = record.identity() else {
+            return Ok(None);
+        };
+        let client = self.operator.client(&record.intent.connection).await?;
+        Ok(Some(OwnPod {
+            record,
+            identity,
+            client,
+        }))
+    }
+
+    /// Adds remarks about the whole pod to the task's log, in one transaction with the cursor
+    /// that covers them.
+    pub async fn remark(
+        &self,
+        own: &OwnPod,
+        about: &str,
+        lines: Vec<(i64, String)>,
+        cursor: LogCursor,
+    ) -> Result<(), Failure> {
+        let lines = lines
+            .into_iter()
+            .map(|(stamp_ns, text)| LogLine {
+                container: String::new(),
+                stamp_ns,
+                text: text.into_bytes(),
+                kind: LineKind::Event,
+            })
+            .collect();
+        let uid = &own.identity.uid;
+        self.context
+            .journal
+            .append_log(uid, about, lines, cursor)
+            .await?;
+        Ok(())
+    }
+}
+
+/// A wish about a pod that is on record.
+pub(super) fn disposal(record: &PodRecord, action: DisposalAction) -> Disposal {
+    Disposal {
+        connection: record.intent.connection.clone(),
+        namespace: record.intent.namespace.clone(),
+        name: record.intent.name.clone(),
+        uid: record.uid.clone(),
+        nonce: record.intent.nonce.clone(),
+        action,
+    }
+}

@@ -1,0 +1,132 @@
+//! The result of a task: a file that the base container leaves to a sidecar.
+//!
+//! The sidecar lives until it is told to end, so its pod keeps running after the base container
+//! has ended: that end, not the phase, is the signal to fetch the result. The sidecar is never
+//! waited for when the base container has failed.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::call::{Call, OwnPod};
+use crate::operator::Failure;
+use crate::operator::verdict::{EMPTY_XCOM, xcom_result};
+use crate::pod::exec::{ExecError, exec};
+use crate::pod::observe::{ContainerState, PodObservation, container_is_running};
+use crate::pod::spec::{XCOM_MOUNT_PATH, XCOM_SIDECAR};
+use crate::task::outcome::FailureKind;
+
+/// How long one command in the sidecar may take.
+const LIMIT: Duration = Duration::from_secs(30);
+
+impl Call<'_> {
+    /// The result that the base container left, if the task wants one.
+    pub async fn extract_xcom(
+        &self,
+        own: &OwnPod,
+        observation: &PodObservation,
+        succeeded: bool,
+    ) -> Result<Option<Value>, Failure> {
+        if !self.file.pod.do_xcom_push || observation.gone {
+            return if self.file.pod.do_xcom_push && succeeded {
+                Err(not_retrieved("the pod is gone, and its result with it"))
+            } else {
+                Ok(None)
+            };
+        }
+        if !succeeded {
+            return Ok(self.result_of_a_failure(own, observation).await);
+        }
+        if let Some(ended) = sidecar_is_over(observation) {
+            return Err(not_retrieved(&ended));
+        }
+        let text = match self.read_result(own).await {
+            Ok(text) => text,
+            Err(error) if error.retryable() => return Err(Failure::transient(error.to_string())),
+            // It is about to start: the base container was quicker.
+            Err(ExecError::NotRunning { .. }) => {
+                return Err(Failure::transient(
+                    "the sidecar with the result does not run yet",
+                ));
+            }
+            Err(error) => return Err(not_retrieved(&error.to_string())),
+        };
+        xcom_result(&text).map_err(|invalid| {
+            let shown: String = invalid.text.chars().take(1000).collect();
+            let reason = format!("{invalid}; it begins with: {shown}");
+            Failure::attempt(FailureKind::Failed, true, reason)
+        })
+    }
+
+    /// A failed task may have left a result, too. One try, and no error.
+    async fn result_of_a_failure(
+        &self,
+        own: &OwnPod,
+        observation: &PodObservation,
+    ) -> Option<Value> {
+        if !container_is_running(observation, XCOM_SIDECAR) {
+            return None;
+        }
+        match self.read_result(own).await {
+            Ok(text) => xcom_result(&text).ok().flatten(),
+            Err(error) => {
+                tracing::info!(task = %self.context.task, %error, "a failed task's result could not be read");
+                None
+            }
+        }
+    }
+
+    async fn read_result(&self, own: &OwnPod) -> Result<String, ExecError> {
+        let file = format!("{XCOM_MOUNT_PATH}/return.json");
+        let script = format!("if [ -s {file} ]; then cat {file}; else echo {EMPTY_XCOM}; fi");
+        let command = ["sh", "-c", script.as_str()];
+        let output = exec(&own.client, &own.identity, XCOM_SIDECAR, &command, LIMIT).await?;
+        match output.exit_code {
+            Some(0) => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+            Some(code) => Err(ExecError::Broken(format!(
+                "reading the result ended with exit code {code}: {}",
+                String::from_utf8_lossy(&output.stderr).trim()
+            ))),
+            None => Err(ExecError::Broken(
+                "the connection ended before the result was whole".to_owned(),
+            )),
+        }
+    }
+
+    /// Tells the sidecar to end, so that a pod that is kept can come to its end.
+    pub async fn end_xcom_sidecar(&self, own: &OwnPod, observation: &PodObservation) {
+        if !container_is_running(observation, XCOM_SIDECAR) {
+            return;
+        }
+        let command = ["sh", "-c", "kill -2 1"];
+        let told = exec(&own.client, &own.identity, XCOM_SIDECAR, &command, LIMIT).await;
+        if let Err(error) = told {
+            tracing::info!(task = %self.context.task, %error, "the sidecar could not be told to end");
+        }
+    }
+}
+
+/// Why the sidecar has nothing to tell any more, if that is so.
+fn sidecar_is_over(observation: &PodObservation) -> Option<String> {
+    let Some(sidecar) = observation.app_container(XCOM_SIDECAR) else {
+        return observation
+            .phase
+            .is_final()
+            .then(|| "the pod has ended, and nothing is known of the sidecar".to_owned());
+    };
+    match &sidecar.state {
+        ContainerState::Terminated(end) => Some(format!(
+            "the sidecar that holds the result has ended already, with exit code {}",
+            end.exit_code
+        )),
+        ContainerState::Waiting { .. }
+        | ContainerState::Running { .. }
+        | ContainerState::Unreported => None,
+    }
+}
+
+/// The reference's `XComRetrievalError`.
+fn not_retrieved(why: &str) -> Failure {
+    let reason = format!("the result cannot be retrieved: {why}");
+    Failure::attempt(FailureKind::Failed, true, reason)
+}
