@@ -72,6 +72,7 @@ CREATE TABLE pods (
     uid         TEXT,                             -- known once the API server has answered
     intended_at INTEGER NOT NULL,
     created_at  INTEGER,
+    disposal    TEXT    CHECK (disposal IN ('delete', 'stop', 'keep')),  -- wished for at its end
     PRIMARY KEY (task, try_number, name)
 ) STRICT, WITHOUT ROWID;
 
@@ -121,7 +122,7 @@ CREATE TABLE disposals (
     name       TEXT    NOT NULL,
     uid        TEXT,
     nonce      TEXT    NOT NULL,
-    action     TEXT    NOT NULL CHECK (action IN ('delete', 'stop')),
+    action     TEXT    NOT NULL CHECK (action IN ('delete', 'stop', 'keep')),
     due_at     INTEGER NOT NULL,
     attempts   INTEGER NOT NULL DEFAULT 0,
     last_error TEXT,

@@ -76,7 +76,7 @@ impl Service {
     }
 
     fn checked(&self, tasks: Vec<TaskFile>, now: Timestamp) -> Result<Vec<NewTask>, ServiceError> {
-        let fresh_run = format!("manual__{}", now.format("%Y-%m-%dT%H:%M:%S%.6f+00:00"));
+        let fresh_run = fresh_run_id(now);
         let mut rows = Vec::with_capacity(tasks.len());
         for mut task in tasks {
             let run_id = task.run_id.get_or_insert_with(|| fresh_run.clone()).clone();
@@ -192,4 +192,10 @@ impl Service {
     pub async fn sql(&self, statement: &str) -> Result<SqlTable, ServiceError> {
         Ok(self.store.sql(statement).await?)
     }
+}
+
+/// The `run_id` of tasks that name none.
+#[must_use]
+pub fn fresh_run_id(now: Timestamp) -> String {
+    format!("manual__{}", now.format("%Y-%m-%dT%H:%M:%S%.6f+00:00"))
 }

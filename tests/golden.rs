@@ -6,6 +6,8 @@
     reason = "a case that cannot be read fails its test, and JSON values have many kinds"
 )]
 
+#[path = "golden/helpers.rs"]
+mod helpers;
 #[path = "golden/pod_specs.rs"]
 mod pod_specs;
 #[path = "golden/validation.rs"]

@@ -6,7 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
-    cancel, cluster, completions, describe, get, logs, retry, run, serve, sql, submit, wait,
+    cancel, cluster, completions, describe, dry_run, get, logs, retry, run, serve, sql, submit,
+    wait,
 };
 
 /// Run Kubernetes pods as durable, deferrable tasks.
@@ -87,6 +88,7 @@ pub(super) enum Command {
     Wait(wait::WaitArgs),
     Cancel(cancel::CancelArgs),
     Retry(retry::RetryArgs),
+    DryRun(dry_run::DryRunArgs),
     /// Print the JSON Schema of the task file
     Schema,
     Sql(sql::SqlArgs),

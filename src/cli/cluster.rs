@@ -63,7 +63,7 @@ async fn start(situation: &Situation) -> Result<u8, CliError> {
 {first}: {server} (pid {pid})
 images are not pulled: every image name is taken, and none is looked at
 the root file system of a container is this machine's own, with its programs
-isolation of containers: {isolation}
+{isolation}
 kubeconfig: {kubeconfig}
 stop it with: adjourn cluster stop
 ",

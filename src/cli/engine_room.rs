@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::engine::{Disposer, Engine, EngineOptions, EngineSettings, live_daemon};
 use crate::operator::Operators;
 use crate::operator::pod::{self, PodOperator, PodOperatorSettings};
-use crate::pod::client::{ConnectionError, Connections};
+use crate::pod::client::{ConnectError, ConnectionError, Connections};
 use crate::service::Service;
 use crate::store::{EngineKind, Scope};
 use crate::task::file::TaskFile;
@@ -126,6 +126,9 @@ fn no_client(error: &ConnectionError) -> CliError {
     let words = sentence(error);
     match error {
         ConnectionError::Unknown { .. } => CliError::Usage(words),
+        ConnectionError::Connect(ConnectError::NothingConfigured { .. }) => {
+            CliError::Unreachable(format!("{words} (--kubeconfig PATH, --local)"))
+        }
         ConnectionError::Connect(_) => CliError::Unreachable(words),
     }
 }

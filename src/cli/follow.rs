@@ -131,7 +131,7 @@ impl Follower<'_> {
     ///
     /// # Errors
     /// What the store says, or that nobody reads the lines any more.
-    pub(super) async fn to_the_end(&mut self) -> Result<Vec<TaskView>, CliError> {
+    pub(super) async fn follow(&mut self) -> Result<Vec<TaskView>, CliError> {
         let mut ended: Vec<TaskView> = Vec::with_capacity(self.tasks.len());
         let order: Vec<TaskId> = self.tasks.iter().map(|task| task.id).collect();
         let mut changes = self.service.store().changes();

@@ -64,10 +64,9 @@ pub(super) async fn use_if_asked(situation: &mut Situation) -> Result<(), CliErr
     }
     let (info, started) = start(situation).await?;
     if started {
-        say(format!(
-            "started the local cluster: containers are processes of this machine ({}) with its own programs, images are not pulled; it runs until `adjourn cluster stop`",
-            info.isolation
-        ));
+        say(
+            "started the local cluster: containers run this machine's own programs, images are not pulled; it runs until `adjourn cluster stop`",
+        );
     }
     situation.local_kubeconfig = Some(info.kubeconfig);
     Ok(())

@@ -80,7 +80,7 @@ pub(super) async fn run(args: LogsArgs, situation: &Situation) -> Result<u8, Cli
             wanted,
             output,
         };
-        follower.to_the_end().await?;
+        follower.follow().await?;
     }
     Ok(exit::SUCCESS)
 }

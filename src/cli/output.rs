@@ -32,9 +32,12 @@ impl Output {
             Self::Out(out) => write_all(out, bytes).await,
             Self::Err(err) => write_all(err, bytes).await,
         };
-        written.map_err(|error| match error.kind() {
-            io::ErrorKind::BrokenPipe => CliError::ReaderGone,
-            _ => CliError::Output(error),
+        written.map_err(|error| {
+            if error.kind() == io::ErrorKind::BrokenPipe {
+                CliError::ReaderGone
+            } else {
+                CliError::Output(error)
+            }
         })
     }
 }

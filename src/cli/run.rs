@@ -58,7 +58,7 @@ pub(super) async fn run(args: RunArgs, situation: &mut Situation) -> Result<u8, 
     let engine = engine_room::start(situation, &service, EngineKind::Run, scope).await?;
     let mut follower = follower(&service, &ours, &args, situation.format());
     let work = async {
-        let ended = follower.to_the_end().await?;
+        let ended = follower.follow().await?;
         // What is left is to dispose of the pods.
         engine.idle().await?;
         Ok(ended)
@@ -68,19 +68,14 @@ pub(super) async fn run(args: RunArgs, situation: &mut Situation) -> Result<u8, 
         () = signals.next() => Err(CliError::Interrupted),
     };
     let insisted = let_go(engine, &mut signals).await;
-    match result {
-        Ok(ended) => finish(&service, &ended, &args, situation.format()).await,
-        Err(error @ (CliError::Interrupted | CliError::ReaderGone)) if !insisted => {
+    // With nobody to read the lines, the work is let go as if it were interrupted.
+    if matches!(result, Err(CliError::Interrupted | CliError::ReaderGone)) {
+        if !insisted {
             go_on_hint(&service, &ids, situation).await;
-            // With nobody to read it, the work has been let go as if it were interrupted.
-            match error {
-                CliError::ReaderGone => Ok(exit::INTERRUPTED),
-                other => Err(other),
-            }
         }
-        Err(_) if insisted => Err(CliError::Interrupted),
-        Err(error) => Err(error),
+        return Err(CliError::Interrupted);
     }
+    finish(&service, &result?, &args, situation.format()).await
 }
 
 /// Stores the tasks, once everything that can be known to be wrong has been looked at.

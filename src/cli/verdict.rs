@@ -9,7 +9,7 @@ pub(super) fn line(task: &TaskView) -> String {
     let reason = task
         .reason
         .as_deref()
-        .filter(|reason| !reason.is_empty())
+        .filter(|reason| !reason.is_empty() && *reason != task.state)
         .map(one_line);
     let name = format!("task {}", task.id);
     match (task.state, reason) {

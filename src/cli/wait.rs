@@ -67,7 +67,7 @@ pub(super) async fn ended(service: &Service, ids: &[TaskId]) -> Result<Vec<TaskV
         wanted: Wanted::default(),
         output: Output::stdout(),
     };
-    follower.to_the_end().await
+    follower.follow().await
 }
 
 /// A person may wait long for tasks that no process works on.

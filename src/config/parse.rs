@@ -228,7 +228,12 @@ impl<'a> Reading<'a> {
                     insert(tree, &[CONNECTIONS, connection], Value::Object(Map::new()));
                     self.keys(inside, &[CONNECTIONS, connection], &CONNECTION, tree);
                 }
-                _ => self.tell(
+                DeValue::String(_)
+                | DeValue::Integer(_)
+                | DeValue::Float(_)
+                | DeValue::Boolean(_)
+                | DeValue::Datetime(_)
+                | DeValue::Array(_) => self.tell(
                     &name.span(),
                     format!(
                         "a connection is a section of its own: write [connections.{connection}]"

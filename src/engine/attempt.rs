@@ -1,18 +1,17 @@
-//! One step of one task in a worker's hands: signs of life, deadline, cancellation, commit.
+//! One step of one task in a worker's hands: which entry, and what its outcome means.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
 use futures::future::BoxFuture;
-use rand::RngExt;
 
+use super::attend::{Came, attend, attend_kill};
+use super::commit::{commit, put_off};
 use super::journal::StoreJournal;
 use super::running::Shared;
 use crate::clock::Timestamp;
 use crate::operator::{Failure, Operator, Step, TaskContext};
-use crate::store::{StepCommit, StoreError, StoredTrigger, TaskRow};
+use crate::store::{StepCommit, TaskRow};
 use crate::task::deferral::{EventStatus, TriggerEvent};
 use crate::task::outcome::{Ending, FailureKind};
 use crate::task::state::{Entry, TaskState};
@@ -20,23 +19,6 @@ use crate::task::state::{Entry, TaskState};
 /// How long a step may go on after the task's deadline when all that is left to do is to collect
 /// the last logs and give the verdict.
 const WIND_UP: Duration = Duration::from_secs(60);
-
-/// The longest wait before a step that was put off is tried again.
-const LONGEST_PUT_OFF: Duration = Duration::from_secs(60);
-
-/// What the worker comes to know while a step runs, or from the step itself.
-enum Came {
-    /// The step is done.
-    Done(Result<Step, Failure>),
-    /// The deadline has passed.
-    TimeUp,
-    /// Somebody cancelled the task.
-    Cancelled,
-    /// The engine stops.
-    Stopping,
-    /// The task is somebody else's now.
-    Lost,
-}
 
 /// Does the claimed step of `row` and writes how it came out.
 pub(super) async fn run(shared: &Arc<Shared>, row: TaskRow) {
@@ -94,11 +76,18 @@ async fn work(
     let deadline = step_deadline(row, shared.clock.now());
     match attend(shared, row, step, deadline).await {
         Came::Done(result) => outcome(shared, row, result),
-        Came::TimeUp => time_up(shared, row, operator, context).await,
+        Came::TimeUp => {
+            let failed = (FailureKind::TimedOut, timed_out(row));
+            end_attempt(shared, row, operator, context, failed).await
+        }
         Came::Cancelled => kill(shared, row, operator, context).await,
         Came::Stopping => Some(StepCommit::Release {
             reason: "let go: the engine stops".to_owned(),
         }),
+        Came::Broken(words) => {
+            let failed = (FailureKind::Failed, words);
+            end_attempt(shared, row, operator, context, failed).await
+        }
         Came::Lost => None,
     }
 }
@@ -111,98 +100,6 @@ fn step_deadline(row: &TaskRow, now: Timestamp) -> Option<Timestamp> {
         }
         Some(EventStatus::Error | EventStatus::Running) | None => row.deadline,
     }
-}
-
-/// Runs `step` to its end, or until something comes in between; gives signs of life meanwhile.
-async fn attend(
-    shared: &Arc<Shared>,
-    row: &TaskRow,
-    step: BoxFuture<'_, Result<Step, Failure>>,
-    deadline: Option<Timestamp>,
-) -> Came {
-    let guarded = AssertUnwindSafe(step).catch_unwind();
-    tokio::pin!(guarded);
-    let mut renewed = shared.clock.now();
-    let mut look = tokio::time::interval(shared.settings.look);
-    loop {
-        tokio::select! {
-            done = &mut guarded => return Came::Done(done.unwrap_or_else(|panic| Err(broken(&panic)))),
-            () = shared.stopping.cancelled() => return Came::Stopping,
-            _ = look.tick() => {
-                let now = shared.clock.now();
-                if deadline.is_some_and(|deadline| deadline <= now) {
-                    return Came::TimeUp;
-                }
-                if let Some(came) = look_after(shared, row, &mut renewed, now).await {
-                    return came;
-                }
-            }
-        }
-    }
-}
-
-/// Gives a sign of life when one is due, and sees whether the task was cancelled or taken.
-async fn look_after(
-    shared: &Arc<Shared>,
-    row: &TaskRow,
-    renewed: &mut Timestamp,
-    now: Timestamp,
-) -> Option<Came> {
-    if now - *renewed >= chrono::Duration::from_std(shared.settings.heartbeat()).unwrap_or_default()
-    {
-        let lease_until = now + shared.settings.lease;
-        match shared
-            .store
-            .renew(row.id, row.fence, lease_until, now)
-            .await
-        {
-            Ok(renewal) => {
-                *renewed = now;
-                return renewal.cancelling.then_some(Came::Cancelled);
-            }
-            Err(StoreError::FenceLost { .. }) => return Some(Came::Lost),
-            Err(error) => {
-                tracing::warn!(task = %row.id, %error, "the claim could not be renewed yet");
-            }
-        }
-    }
-    match shared.store.task(row.id).await {
-        Ok(current) if current.fence != row.fence => Some(Came::Lost),
-        Ok(current) => match current.state {
-            TaskState::Running {
-                entry: Entry::Execute | Entry::Reentry,
-                cancelling: true,
-                ..
-            } => Some(Came::Cancelled),
-            TaskState::Running { .. }
-            | TaskState::Queued { .. }
-            | TaskState::Deferred
-            | TaskState::UpForRetry { .. }
-            | TaskState::Success
-            | TaskState::Failed
-            | TaskState::Skipped
-            | TaskState::Cancelled => None,
-        },
-        Err(error) => {
-            tracing::warn!(task = %row.id, %error, "the task could not be looked at");
-            None
-        }
-    }
-}
-
-/// A panic is our own bug. It fails the attempt; it must not bring the engine down, nor be tried
-/// for ever.
-fn broken(panic: &(dyn std::any::Any + Send)) -> Failure {
-    let words = panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_default();
-    Failure::attempt(
-        FailureKind::Failed,
-        true,
-        format!("the operator broke: {words}; this is a bug in adjourn, please report it"),
-    )
 }
 
 fn outcome(shared: &Shared, row: &TaskRow, result: Result<Step, Failure>) -> Option<StepCommit> {
@@ -258,16 +155,18 @@ async fn kill(
     }
 }
 
-async fn time_up(
+/// Ends what the attempt has begun and fails it.
+async fn end_attempt(
     shared: &Arc<Shared>,
     row: &TaskRow,
     operator: &dyn Operator,
     context: &TaskContext,
+    (kind, reason): (FailureKind, String),
 ) -> Option<StepCommit> {
     match ended_by_on_kill(shared, row, operator, context).await {
-        Ok(mut ending) => {
-            ending.reason = timed_out(row);
-            Some(fail(shared, row, FailureKind::TimedOut, true, ending))
+        Ok(ending) => {
+            let ending = Ending { reason, ..ending };
+            Some(fail(shared, row, kind, true, ending))
         }
         Err(other) => other,
     }
@@ -307,6 +206,10 @@ async fn ended_by_on_kill(
             let reason = "on_kill did not end in time".to_owned();
             Err(Some(put_off(shared, row, reason, None)))
         }
+        Came::Broken(words) => {
+            tracing::error!(task = %row.id, words, "on_kill broke");
+            Err(Some(put_off(shared, row, words, None)))
+        }
         Came::Stopping => Err(Some(StepCommit::Release {
             reason: "let go: the engine stops".to_owned(),
         })),
@@ -314,99 +217,6 @@ async fn ended_by_on_kill(
         | Came::Lost
         | Came::Cancelled => Err(None),
     }
-}
-
-/// As [`attend`], but a cancellation is what this is about already.
-async fn attend_kill(
-    shared: &Arc<Shared>,
-    row: &TaskRow,
-    work: BoxFuture<'_, Result<Step, Failure>>,
-    deadline: Timestamp,
-) -> Came {
-    let guarded = AssertUnwindSafe(work).catch_unwind();
-    tokio::pin!(guarded);
-    let limit = (deadline - shared.clock.now()).to_std().unwrap_or_default();
-    tokio::select! {
-        done = &mut guarded => Came::Done(done.unwrap_or_else(|panic| Err(broken(&panic)))),
-        () = shared.stopping.cancelled() => Came::Stopping,
-        () = tokio::time::sleep(limit.min(shared.settings.lease)) => {
-            tracing::warn!(task = %row.id, "on_kill takes too long");
-            Came::TimeUp
-        }
-    }
-}
-
-/// The step is tried again later; never later than the deadline, which then decides.
-fn put_off(
-    shared: &Shared,
-    row: &TaskRow,
-    reason: String,
-    at_least: Option<Duration>,
-) -> StepCommit {
-    let now = shared.clock.now();
-    let doubled = Duration::from_secs(1 << row.postponed.min(6)).min(LONGEST_PUT_OFF);
-    let jittered = doubled.mul_f64(rand::rng().random_range(0.5..1.0));
-    let wait = jittered.max(at_least.unwrap_or_default());
-    let until = match row.deadline {
-        Some(deadline) if deadline > now => deadline.min(now + wait),
-        Some(_) | None => now + wait,
-    };
-    StepCommit::Postpone { until, reason }
-}
-
-/// Writes how the step came out; waits out a store that is unwell for a moment.
-async fn commit(shared: &Arc<Shared>, row: &TaskRow, step: StepCommit) {
-    let mut tries = 0;
-    loop {
-        let owner = shared.owner.as_str();
-        let written = shared
-            .store
-            .commit_step(row.id, row.fence, owner, step.clone(), shared.clock.now())
-            .await;
-        match written {
-            Ok(after) => {
-                tracing::info!(
-                    task = %row.id,
-                    key = %row.key,
-                    state = after.state.as_str(),
-                    reason = after.reason.as_deref().unwrap_or_default(),
-                    "step done"
-                );
-                announce(shared, &after, step);
-                return;
-            }
-            Err(StoreError::FenceLost { .. }) => {
-                tracing::info!(task = %row.id, "taken over by another engine; this step was dropped");
-                return;
-            }
-            Err(error) if error.retryable() && tries < 5 => {
-                tries += 1;
-                tracing::warn!(task = %row.id, %error, "the step could not be stored yet");
-                tokio::time::sleep(Duration::from_millis(200 << tries)).await;
-            }
-            Err(error) => {
-                tracing::error!(task = %row.id, %error, "the step could not be stored; it will be done again when the lease ends");
-                return;
-            }
-        }
-    }
-}
-
-/// Hands a new trigger to this engine's own triggerer, which need not look for it in the store.
-fn announce(shared: &Shared, after: &TaskRow, step: StepCommit) {
-    let StepCommit::Defer { trigger, .. } = step else {
-        return;
-    };
-    if after.state != TaskState::Deferred {
-        return;
-    }
-    // A triggerer that is gone means that the engine stops; the next one reads the store.
-    let _ = shared.deferred.send(StoredTrigger {
-        task: after.id,
-        fence: after.fence,
-        spec: trigger,
-        deadline: after.deadline,
-    });
 }
 
 /// The event of a task whose deadline passed while it was deferred.

@@ -1,11 +1,16 @@
-//! Carrying out what is wished for a pod: delete it, or stop it and keep the object.
+//! Carrying out what is wished for a pod: delete it, stop it, or keep it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::pod::client::{ApiError, ClusterClient, Connections};
 use crate::pod::intent::nonce_of;
 use crate::pod::lifecycle::{self, Stopping};
+use crate::pod::spec::ALREADY_CHECKED;
 use crate::task::pods::{Disposal as Wish, DisposalAction, PodIdentity};
+
+/// How often a pod is looked for whose creation was asked for and never confirmed.
+const LOOKS_FOR_UNSEEN: u32 = 3;
 
 /// Disposes of pods on whichever cluster they are.
 #[derive(Debug, Clone)]
@@ -33,7 +38,8 @@ impl Disposer {
         Self { connections }
     }
 
-    pub(super) async fn dispose(&self, wish: &Wish) -> Disposal {
+    /// Carries out a wish; `attempts` is how often that was tried before.
+    pub(super) async fn dispose(&self, wish: &Wish, attempts: u32) -> Disposal {
         let client = match self.connections.client(&wish.connection).await {
             Ok(client) => client,
             Err(error) => {
@@ -44,7 +50,14 @@ impl Disposer {
             }
         };
         match carry_out(&client, wish).await {
-            Ok(()) => Disposal::Done,
+            // The create call may still be under way: a pod that is not there yet would live on.
+            Ok(Found::Nothing) if wish.uid.is_none() && attempts < LOOKS_FOR_UNSEEN => {
+                Disposal::NotYet {
+                    why: "whether the pod was created is not known".to_owned(),
+                    retry_after: None,
+                }
+            }
+            Ok(Found::Nothing | Found::Pod) => Disposal::Done,
             Err(error) => Disposal::NotYet {
                 why: error.to_string(),
                 retry_after: error.retry_after(),
@@ -53,9 +66,15 @@ impl Disposer {
     }
 }
 
-async fn carry_out(client: &ClusterClient, wish: &Wish) -> Result<(), ApiError> {
+/// Whether there was a pod to dispose of.
+enum Found {
+    Nothing,
+    Pod,
+}
+
+async fn carry_out(client: &ClusterClient, wish: &Wish) -> Result<Found, ApiError> {
     let Some(identity) = identify(client, wish).await? else {
-        return Ok(());
+        return Ok(Found::Nothing);
     };
     match wish.action {
         DisposalAction::Delete => {
@@ -66,9 +85,21 @@ async fn carry_out(client: &ClusterClient, wish: &Wish) -> Result<(), ApiError> 
             Stopping::NotScheduled(_) => {
                 lifecycle::delete(client, &identity, None).await?;
             }
-            Stopping::Requested(_) | Stopping::AlreadyEnding(_) | Stopping::AlreadyGone => {}
+            Stopping::Requested(_) | Stopping::AlreadyEnding(_) => {
+                mark_checked(client, &identity).await?;
+            }
+            Stopping::AlreadyGone => {}
         },
+        DisposalAction::Keep => mark_checked(client, &identity).await?,
     }
+    Ok(Found::Pod)
+}
+
+/// Labels a pod as dealt with, as the reference does, so that no search for a pod to go on with
+/// finds it.
+async fn mark_checked(client: &ClusterClient, identity: &PodIdentity) -> Result<(), ApiError> {
+    let labels = BTreeMap::from([(ALREADY_CHECKED.to_owned(), Some("True".to_owned()))]);
+    lifecycle::patch_labels(client, identity, &labels).await?;
     Ok(())
 }
 

@@ -158,7 +158,7 @@ impl Disposing {
 async fn carry_out(shared: &Shared, due: DueDisposal) {
     let disposer: &Disposer = &shared.disposer;
     let pod = format!("{}/{}", due.disposal.namespace, due.disposal.name);
-    let stored = match disposer.dispose(&due.disposal).await {
+    let stored = match disposer.dispose(&due.disposal, due.attempts).await {
         Disposal::Done => {
             tracing::info!(task = %due.task, pod, action = due.disposal.action.as_str(), "pod disposed of");
             shared.store.disposal_done(due.id).await

@@ -8,6 +8,8 @@
 //! watches, or has a moment at which it is taken up again.
 
 mod attempt;
+mod attend;
+mod commit;
 mod disposal;
 mod janitor;
 mod journal;

@@ -12,6 +12,7 @@
 pub mod client;
 pub mod intent;
 pub mod lifecycle;
+pub mod log_line;
 pub mod logs;
 pub mod observe;
 pub mod spec;

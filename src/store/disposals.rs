@@ -50,6 +50,13 @@ pub(super) async fn insert_disposals(
         .bind(to_ms(now))
         .execute(&mut *connection)
         .await?;
+        sqlx::query("UPDATE pods SET disposal = ? WHERE task = ? AND namespace = ? AND name = ?")
+            .bind(disposal.action.as_str())
+            .bind(task.0)
+            .bind(&disposal.namespace)
+            .bind(&disposal.name)
+            .execute(&mut *connection)
+            .await?;
     }
     Ok(())
 }

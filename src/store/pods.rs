@@ -8,7 +8,7 @@ use super::open::Store;
 use super::rows::{TaskRow, to_ms};
 use crate::clock::Timestamp;
 use crate::task::id::{Fence, TaskId};
-use crate::task::pods::{ConnectionRef, PodIntent, PodRecord};
+use crate::task::pods::{ConnectionRef, DisposalAction, PodIntent, PodRecord};
 
 impl Store {
     /// Writes down which pod a held task is about to create.
@@ -129,5 +129,9 @@ fn read(row: &SqliteRow) -> Result<PodRecord, JobError> {
             body_hash: row.try_get("body_hash")?,
         },
         uid: row.try_get("uid")?,
+        disposal: row
+            .try_get::<Option<String>, _>("disposal")?
+            .as_deref()
+            .and_then(DisposalAction::from_word),
     })
 }

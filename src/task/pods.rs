@@ -74,6 +74,8 @@ pub struct PodRecord {
     pub intent: PodIntent,
     /// The uid, once the API server has answered the create call.
     pub uid: Option<String>,
+    /// What was wished for it when its attempt ended: nobody takes it up again.
+    pub disposal: Option<DisposalAction>,
 }
 
 impl PodRecord {
@@ -96,6 +98,8 @@ pub enum DisposalAction {
     Delete,
     /// Stop it and keep the object: its `activeDeadlineSeconds` is brought forward.
     Stop,
+    /// Keep it, marked as checked: no later attempt takes it up.
+    Keep,
 }
 
 impl DisposalAction {
@@ -105,6 +109,7 @@ impl DisposalAction {
         match self {
             Self::Delete => "delete",
             Self::Stop => "stop",
+            Self::Keep => "keep",
         }
     }
 
@@ -114,6 +119,7 @@ impl DisposalAction {
         match word {
             "delete" => Some(Self::Delete),
             "stop" => Some(Self::Stop),
+            "keep" => Some(Self::Keep),
             _ => None,
         }
     }

@@ -129,7 +129,7 @@ impl ContainerHandle {
                     tokio::time::sleep(LOOK).await;
                     continue;
                 }
-                return self.last_news();
+                return self.last_news().await;
             };
             let mut buffer = [0; 64];
             match events.read(&mut buffer).await {
@@ -140,12 +140,19 @@ impl ContainerHandle {
         }
     }
 
-    /// The shim may have written its last file between our look and its end.
-    fn last_news(&self) -> io::Result<News> {
-        Ok(match self.dir.exit()? {
-            Some(exit) => News::Ended(exit),
-            None => News::Lost,
-        })
+    /// The shim may have written its last file between our look and its end. If it has not, its
+    /// container dies with it; that is waited for, so that nobody is told too early.
+    async fn last_news(&self) -> io::Result<News> {
+        if let Some(exit) = self.dir.exit()? {
+            return Ok(News::Ended(exit));
+        }
+        let gone = async {
+            while end_survivors(&self.dir) {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        let _ = tokio::time::timeout(SHIM_PATIENCE, gone).await;
+        Ok(News::Lost)
     }
 
     async fn reap(&mut self) {
@@ -188,14 +195,18 @@ fn order(dir: &ContainerDir, order: u8) -> io::Result<()> {
     }
 }
 
-/// Ends a container whose shim is gone. In namespaces the kernel has done so already; without
-/// them the command died with its shim, and what it had started is in its group.
-pub fn end_survivors(dir: &ContainerDir) {
-    if let Ok(Some(start)) = dir.start()
-        && start.alive()
-    {
+/// Ends a container whose shim is gone; tells whether there was anything to end. In namespaces the
+/// kernel does so by itself; without them the command died with its shim, and what it had started
+/// is in its group.
+pub fn end_survivors(dir: &ContainerDir) -> bool {
+    let Ok(Some(start)) = dir.start() else {
+        return false;
+    };
+    let alive = start.alive();
+    if alive {
         let pid = nix::unistd::Pid::from_raw(start.pid);
-        // Errors mean that it has ended by itself.
+        // Errors mean that it has just ended by itself.
         let _ = nix::sys::signal::killpg(pid, nix::sys::signal::Signal::SIGKILL);
     }
+    alive
 }

@@ -2,9 +2,10 @@
 
 use super::PodOperator;
 use super::reentry::{OwnPod, disposal};
+use crate::operator::verdict::deletes;
 use crate::operator::{Failure, Step, TaskContext};
-use crate::pod::observe::{BaseState, PodObservation, PodVerdict, base_state, judge};
-use crate::task::file::{OnFinishAction, TaskFile};
+use crate::pod::observe::{BaseState, PodFailure, PodObservation, PodVerdict, base_state, judge};
+use crate::task::file::TaskFile;
 use crate::task::outcome::{Ending, FailureKind};
 use crate::task::pods::{Disposal, DisposalAction, PodRecord};
 
@@ -23,6 +24,9 @@ impl PodOperator {
 }
 
 /// What the end of the pod means for the task: pure.
+///
+/// The base container decides alone, whatever the phase or a sidecar says; an exit code that
+/// means skipped goes before everything else.
 fn verdict(
     file: &TaskFile,
     record: &PodRecord,
@@ -36,32 +40,23 @@ fn verdict(
         | BaseState::NeverRan { .. }
         | BaseState::Lost => None,
     };
-    let ending = |reason: String, exit_code, succeeded| Ending {
+    let ending = |reason: String, exit_code| Ending {
         reason,
         exit_code,
         result: None,
-        disposals: disposals(file, record, observation, succeeded),
+        disposals: disposals(file, record, observation),
     };
-    if let Some(code) = exit_code.filter(|code| file.pod.skip_on_exit_code.contains((*code).into()))
-    {
+    let skip = &file.pod.skip_on_exit_code;
+    if let Some(code) = exit_code.filter(|code| skip.matches(Some((*code).into()))) {
         let reason = format!("container {base} ended with exit code {code}, which means skipped");
-        return Ok(Step::Skip(ending(reason, Some(code), code == 0)));
+        return Ok(Step::Skip(ending(reason, Some(code))));
     }
     match judge(observation, base) {
         PodVerdict::Succeeded => {
             let reason = format!("container {base} ended with exit code 0");
-            Ok(Step::Complete(ending(reason, Some(0), true)))
+            Ok(Step::Complete(ending(reason, Some(0))))
         }
         PodVerdict::Failed(failure) => {
-            let mut reason = failure.reason;
-            if let Some(message) = failure
-                .message
-                .as_deref()
-                .map(str::trim)
-                .filter(|message| !message.is_empty())
-            {
-                reason = format!("{reason}: {message}");
-            }
             let kind = if failure.could_not_start {
                 FailureKind::CouldNotStart
             } else {
@@ -70,7 +65,7 @@ fn verdict(
             Err(Failure::Attempt {
                 kind,
                 retryable: true,
-                ending: Box::new(ending(reason, failure.exit_code, false)),
+                ending: Box::new(ending(told(&failure), failure.exit_code)),
             })
         }
         // The caller has looked already; a pod that is not final is looked at again later.
@@ -81,30 +76,37 @@ fn verdict(
     }
 }
 
+/// Why a pod failed, with what its container left as its last words.
+fn told(failure: &PodFailure) -> String {
+    let message = failure.message.as_deref().map(str::trim);
+    match message.filter(|message| !message.is_empty()) {
+        Some(message) => format!("{}: {message}", failure.reason),
+        None => failure.reason.clone(),
+    }
+}
+
 /// What is to become of the attempt's pod once the task does not need it any more.
 pub(super) fn disposals(
     file: &TaskFile,
     record: &PodRecord,
     observation: &PodObservation,
-    succeeded: bool,
 ) -> Vec<Disposal> {
     if observation.gone {
         return Vec::new();
     }
-    let alive = !observation.phase.is_final();
-    let delete = match file.pod.on_finish_action {
-        OnFinishAction::DeletePod => true,
-        OnFinishAction::DeleteSucceededPod => succeeded,
-        OnFinishAction::DeleteActivePod => alive,
-        OnFinishAction::KeepPod => false,
-    };
-    let action = if delete {
+    let parameters = &file.pod;
+    let deletes = deletes(
+        observation,
+        parameters.on_finish_action,
+        &parameters.base_container_name,
+    );
+    let action = if deletes {
         DisposalAction::Delete
-    } else if alive {
+    } else if observation.phase.is_final() {
+        DisposalAction::Keep
+    } else {
         // Keeping is for pods that have ended; one that goes on would outlive its task.
         DisposalAction::Stop
-    } else {
-        return Vec::new();
     };
     vec![disposal(record, action)]
 }

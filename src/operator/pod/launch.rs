@@ -5,11 +5,12 @@ use rand::distr::{Alphanumeric, SampleString};
 
 use super::plan::{PlanOptions, plan};
 use super::{PodOperator, connection_of, definition_of};
+use crate::operator::verdict::{Reuse, reuse};
 use crate::operator::{Failure, Step, TaskContext};
 use crate::pod::client::{ApiError, ClusterClient};
 use crate::pod::intent::{hash_of, mark, nonce_of};
 use crate::pod::lifecycle::{self, Creation};
-use crate::pod::observe::{PodPhase, observe};
+use crate::pod::observe::observe;
 use crate::pod::spec::PodManifest;
 use crate::task::file::TaskFile;
 use crate::task::outcome::FailureKind;
@@ -71,17 +72,18 @@ impl PodOperator {
         }
     }
 
-    /// The live pod of an earlier attempt, if the task goes on with such a one.
+    /// The pod of an earlier attempt, if the task goes on with it.
     async fn reattach(
         &self,
         context: &TaskContext,
         file: &TaskFile,
         records: &[PodRecord],
     ) -> Result<Option<Pod>, Failure> {
-        if !file.pod.reattach_on_restart {
-            return Ok(None);
-        }
-        for record in records.iter().rev() {
+        let left = records
+            .iter()
+            .rev()
+            .filter(|record| record.disposal.is_none());
+        for record in left {
             let Some(identity) = record.identity() else {
                 continue;
             };
@@ -89,18 +91,27 @@ impl PodOperator {
             let found = lifecycle::get_same(&client, &identity)
                 .await
                 .map_err(|error| unwell(&error))?;
-            let alive = found.filter(|pod| {
-                let seen = observe(pod);
-                seen.deletion.is_none()
-                    && match seen.phase {
-                        PodPhase::Pending | PodPhase::Running => true,
-                        PodPhase::Succeeded | PodPhase::Failed | PodPhase::Unknown => false,
+            let Some(pod) = found else { continue };
+            let parameters = &file.pod;
+            let decision = reuse(
+                Some(&observe(&pod)).filter(|seen| seen.deletion.is_none()),
+                parameters.reattach_on_restart,
+                parameters.on_finish_action,
+                &parameters.base_container_name,
+            );
+            match decision {
+                Reuse::Existing => {
+                    context.journal.intend_pod(record.intent.clone()).await?;
+                    created(context, &record.intent.name, &pod).await?;
+                    return Ok(Some(pod));
+                }
+                Reuse::New { deletes_existing } => {
+                    if deletes_existing {
+                        lifecycle::delete(&client, &identity, None)
+                            .await
+                            .map_err(|error| unwell(&error))?;
                     }
-            });
-            if let Some(pod) = alive {
-                context.journal.intend_pod(record.intent.clone()).await?;
-                created(context, &record.intent.name, &pod).await?;
-                return Ok(Some(pod));
+                }
             }
         }
         Ok(None)

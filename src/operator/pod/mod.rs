@@ -10,11 +10,13 @@ mod collect;
 mod finish;
 mod launch;
 mod plan;
+mod preview;
 mod reentry;
 
 use async_trait::async_trait;
 
 pub use plan::{PlanError, PlanOptions, plan};
+pub use preview::{Preview, PreviewOptions, preview};
 
 use super::{Failure, Operator, Refused, Step, TaskContext};
 use crate::clock::Timestamp;

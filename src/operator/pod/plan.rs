@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use rand::Rng;
+use serde_json::Value;
 
 use crate::clock::Timestamp;
 use crate::pod::client::ConnectionSettings;
 use crate::pod::spec::{
-    BuildContext, BuildError, ConnectionDefaults, PodManifest, RandomNames, Stamps, TaskInstance,
-    build,
+    BuildContext, BuildError, ConnectionDefaults, InvalidConnectionField, PodManifest, RandomNames,
+    Stamps, TaskInstance, build,
 };
 use crate::task::file::TaskFile;
 use crate::task::id::TaskKey;
@@ -36,6 +37,15 @@ pub enum PlanError {
     /// A template cannot be rendered.
     #[error(transparent)]
     Template(#[from] TemplateError),
+    /// The connection contributes something that cannot be used.
+    #[error("connection {name}: {source}")]
+    Connection {
+        /// The connection.
+        name: String,
+        /// What is wrong with it.
+        #[source]
+        source: InvalidConnectionField,
+    },
     /// The parameters make no pod.
     #[error(transparent)]
     Build(#[from] BuildError),
@@ -52,10 +62,7 @@ pub fn plan(
 ) -> Result<PodManifest, PlanError> {
     let parameters = render(&file.pod, &template_context(file, options))?;
     let key = options.key;
-    let connection = ConnectionDefaults {
-        namespace: options.connection.namespace.clone(),
-        ..ConnectionDefaults::default()
-    };
+    let connection = connection_defaults(file, options.connection)?;
     let context = BuildContext {
         task_id: &key.task_id,
         task: Some(TaskInstance {
@@ -77,7 +84,21 @@ pub fn plan(
     Ok(build(&parameters, &context, &mut RandomNames::new(random))?)
 }
 
-fn template_context(file: &TaskFile, options: &PlanOptions<'_>) -> TemplateContext {
+/// The fields of a connection that shape pods.
+pub(super) fn connection_defaults(
+    file: &TaskFile,
+    settings: &ConnectionSettings,
+) -> Result<ConnectionDefaults, PlanError> {
+    let Ok(Value::Object(fields)) = serde_json::to_value(settings) else {
+        return Ok(ConnectionDefaults::default());
+    };
+    ConnectionDefaults::from_fields(&fields).map_err(|source| PlanError::Connection {
+        name: file.pod.kubernetes_conn_id.clone(),
+        source,
+    })
+}
+
+pub(super) fn template_context(file: &TaskFile, options: &PlanOptions<'_>) -> TemplateContext {
     let key = options.key;
     TemplateContext {
         params: file.params.clone(),

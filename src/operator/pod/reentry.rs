@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use serde_json::Value;
 
+use super::finish::disposals;
 use super::launch::unwell;
 use super::{PodOperator, definition_of};
 use crate::clock::Timestamp;
@@ -113,7 +114,7 @@ impl PodOperator {
         };
         let ending = Ending {
             reason: event.reason.clone(),
-            disposals: super::finish::disposals(file, &own.record, observation, false),
+            disposals: disposals(file, &own.record, observation),
             ..Ending::default()
         };
         Err(Failure::Attempt {

@@ -131,15 +131,18 @@ pub fn selector(
             labels.insert(key.to_owned(), value);
         }
     }
-    let mut terms: Vec<String> = labels
+    let terms: Vec<String> = labels
         .into_iter()
         .map(|(key, value)| format!("{key}={value}"))
         .collect();
+    // With nothing to look for the selector begins with a comma. The API server refuses that,
+    // which is better than finding every pod.
+    let mut selector = terms.join(",");
     if !checked_too {
-        terms.push(format!("{ALREADY_CHECKED}!=True"));
+        selector.push_str(&format!(",{ALREADY_CHECKED}!=True"));
     }
-    terms.push("!airflow-worker".to_owned());
-    terms.join(",")
+    selector.push_str(",!airflow-worker");
+    selector
 }
 
 /// A scalar as the reference would print it.

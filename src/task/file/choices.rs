@@ -43,6 +43,33 @@ pub enum ContainerSelection {
     Named(Vec<String>),
 }
 
+/// Which of a pod's containers a selection means.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SelectedContainers {
+    /// Those that the pod has, in the order of the selection.
+    pub found: Vec<String>,
+    /// Names that the pod has no container of.
+    pub missing: Vec<String>,
+}
+
+impl ContainerSelection {
+    /// Looks the selection up among the containers that a pod has.
+    #[must_use]
+    pub fn among(&self, containers: &[String]) -> SelectedContainers {
+        let wanted = match self {
+            Self::All(true) => containers,
+            Self::All(false) => &[],
+            Self::One(name) => std::slice::from_ref(name),
+            Self::Named(names) => names,
+        };
+        let (found, missing) = wanted
+            .iter()
+            .cloned()
+            .partition(|name| containers.contains(name));
+        SelectedContainers { found, missing }
+    }
+}
+
 /// `image_pull_secrets`: comma-separated names, or a list of `LocalObjectReference` objects.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -99,12 +126,19 @@ pub struct SecretMount {
     pub items: Vec<Value>,
 }
 
-/// `skip_on_exit_code`: exit codes of the base container that mean `skipped`.
+/// `skip_on_exit_code`: exit codes of the base container that mean `skipped`. A null among them
+/// stands for a container that has no exit code.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(from = "SkipCodesForm")]
-pub struct SkipCodes(pub Vec<i64>);
+pub struct SkipCodes(Vec<Option<i64>>);
 
 impl SkipCodes {
+    /// These codes.
+    #[must_use]
+    pub fn new(codes: impl IntoIterator<Item = i64>) -> Self {
+        Self(codes.into_iter().map(Some).collect())
+    }
+
     /// Whether no code means `skipped`.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -114,6 +148,12 @@ impl SkipCodes {
     /// Whether `code` means `skipped`.
     #[must_use]
     pub fn contains(&self, code: i64) -> bool {
+        self.matches(Some(code))
+    }
+
+    /// Whether that code, or having none, means `skipped`.
+    #[must_use]
+    pub fn matches(&self, code: Option<i64>) -> bool {
         self.0.contains(&code)
     }
 }
@@ -124,15 +164,17 @@ enum SkipCodesForm {
     /// As in the reference, true is 1 and false is 0.
     Flag(bool),
     One(i64),
-    Many(Vec<i64>),
+    Many(Vec<Option<i64>>),
+    None(()),
 }
 
 impl From<SkipCodesForm> for SkipCodes {
     fn from(form: SkipCodesForm) -> Self {
         Self(match form {
-            SkipCodesForm::Flag(flag) => vec![i64::from(flag)],
-            SkipCodesForm::One(code) => vec![code],
+            SkipCodesForm::Flag(flag) => vec![Some(i64::from(flag))],
+            SkipCodesForm::One(code) => vec![Some(code)],
             SkipCodesForm::Many(codes) => codes,
+            SkipCodesForm::None(()) => Vec::new(),
         })
     }
 }

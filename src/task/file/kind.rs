@@ -107,7 +107,12 @@ impl Kind {
                 Self::Objects("LocalObjectReference").read(node, path, problems)
             }
             (Self::ExitCodes, Content::List(items)) => each(items, path, |node, path| {
-                EXIT_CODE.read(node, path, problems)
+                // A null stands for a container without an exit code.
+                if node.content == Content::Null {
+                    Value::Null
+                } else {
+                    EXIT_CODE.read(node, path, problems)
+                }
             }),
             (Self::ExitCodes, Content::Number(_)) => EXIT_CODE.read(node, path, problems),
             (Self::Backoff, Content::Boolean(flag)) => {

@@ -23,7 +23,7 @@ pub(crate) mod yaml;
 
 pub use choices::{
     Callback, CallbackEvent, ContainerSelection, DeployType, OnFinishAction, OnKillAction,
-    PullSecrets, SecretMount, SkipCodes, Webhook,
+    PullSecrets, SecretMount, SelectedContainers, SkipCodes, Webhook,
 };
 pub use definition::{TaskFile, UnknownForm};
 pub use parameters::PodParameters;

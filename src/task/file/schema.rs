@@ -114,7 +114,7 @@ fn of_kind(kind: Kind) -> Map<String, Value> {
         ]}),
         Kind::ExitCodes => json!({"anyOf": [
             {"type": ["integer", "boolean"]},
-            {"type": "array", "items": {"type": "integer"}},
+            {"type": "array", "items": {"type": ["integer", "null"]}},
         ]}),
         Kind::Backoff => json!({"anyOf": [{"type": "boolean"}, {"type": "number", "minimum": 0}]}),
         Kind::Secrets => json!({"type": "array", "items": secret()}),

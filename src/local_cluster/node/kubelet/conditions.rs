@@ -88,15 +88,9 @@ fn told(name: &str, state: &PodState) -> Told {
     }
 }
 
-/// Whether what containers run in is there: from the volumes to the final phase. A pod that is
-/// made to end loses it with its last container.
+/// Whether what containers run in is there: from the volumes to the final phase.
 fn stands(state: &PodState) -> bool {
-    let sidecars_were_stopped = state
-        .of(Role::Sidecar)
-        .any(|sidecar| sidecar.stopping.is_some());
-    let made_to_end = state.deletion.is_some() || sidecars_were_stopped;
-    let over = state.settled || (made_to_end && state.is_quiet());
-    state.ground == Ground::Ready && !over
+    state.ground == Ground::Ready && !state.settled && !state.torn_down
 }
 
 fn initialized(state: &PodState) -> Told {

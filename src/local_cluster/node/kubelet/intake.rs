@@ -36,6 +36,7 @@ pub fn new_state(pod: &Value, now: Timestamp) -> PodState {
         failure: None,
         deletion: None,
         over_since: None,
+        torn_down: false,
         settled: false,
     }
 }

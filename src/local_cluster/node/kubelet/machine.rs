@@ -14,8 +14,12 @@ use super::state::{Container, Deletion, Ended, Failure, Ground, PodState, Role, 
 const SETTLE: Duration = Duration::from_secs(1);
 /// Between the final phase of a deleted pod and its removal.
 const LINGER: Duration = Duration::from_millis(500);
-/// How long an ended container is shown as ended before it is shown as waiting for its restart.
-const SHOWN: Duration = Duration::from_secs(1);
+/// Between the wish to delete a pod that never started and the end of what was made for it.
+const TEAR_DOWN: Duration = Duration::from_millis(100);
+/// How long an ended container is shown as ended before it is shown as waiting for its restart:
+/// until the kubelet would look again, and at the latest so shortly before the restart.
+const SHOWN: Duration = Duration::from_secs(12);
+const SHOWN_BEFORE: Duration = Duration::from_millis(250);
 /// How long a pod that was removed by force gets to end.
 const ORPHAN_GRACE: Duration = Duration::from_secs(2);
 /// A container that ran this long starts its back-off anew.
@@ -291,7 +295,7 @@ impl PodState {
         let Run::Ended(ended) = &container.run else {
             return;
         };
-        let shown_until = (due - container.delay) + SHOWN;
+        let shown_until = ((due - container.delay) + SHOWN).min(due - SHOWN_BEFORE);
         if now < shown_until {
             step.wake_at(shown_until);
             return;
@@ -313,6 +317,7 @@ impl PodState {
         }
         let over = *self.over_since.get_or_insert(now);
         let never_ran = !self.containers.iter().any(Container::has_run);
+        self.tear_down(never_ran, now, step);
         let settles = match (&self.failure, self.deletion) {
             (_, Some(deletion)) if never_ran && !self.settled => deletion.since + SETTLE,
             (_, Some(_)) => over,
@@ -343,6 +348,19 @@ impl PodState {
             step.effects.push(Effect::Remove);
         } else {
             step.wake_at(gone);
+        }
+    }
+
+    /// A pod that is made to end loses what its containers ran in with the last of them.
+    fn tear_down(&mut self, never_ran: bool, now: Timestamp, step: &mut Step) {
+        let sidecars = self.of(Role::Sidecar);
+        let sidecars_were_stopped = sidecars.into_iter().any(|one| one.stopping.is_some());
+        match self.deletion {
+            Some(deletion) if never_ran && now < deletion.since + TEAR_DOWN => {
+                step.wake_at(deletion.since + TEAR_DOWN);
+            }
+            Some(_) => self.torn_down = true,
+            None => self.torn_down |= sidecars_were_stopped,
         }
     }
 

@@ -12,6 +12,8 @@ mod launch;
 mod machine;
 pub(super) mod place;
 mod preparation;
+#[cfg(test)]
+mod recorded;
 pub(super) mod shared;
 mod state;
 pub(super) mod status;

@@ -250,6 +250,8 @@ pub struct PodState {
     pub deletion: Option<Deletion>,
     /// Since when there is nothing left that runs or will.
     pub over_since: Option<Timestamp>,
+    /// What containers run in is gone.
+    pub torn_down: bool,
     /// The final phase has been told.
     pub settled: bool,
 }

@@ -19,8 +19,7 @@ pub struct NodeFacts {
 
 /// The status of `pod`, whose former status is taken into account: conditions keep the time of
 /// their last change, and those of others stay.
-#[must_use]
-pub fn status(pod: &Value, state: &PodState, facts: &NodeFacts, now: Timestamp) -> Value {
+fn status(pod: &Value, state: &PodState, facts: &NodeFacts, now: Timestamp) -> Value {
     let before = &pod["status"];
     let mut status = Map::new();
     let mut put = |member: &str, value: Value| status.insert(member.to_owned(), value);
@@ -48,6 +47,23 @@ pub fn status(pod: &Value, state: &PodState, facts: &NodeFacts, now: Timestamp) 
     put("qosClass", before["qosClass"].clone());
     put("resources", json!({}));
     Value::Object(status)
+}
+
+/// Writes the status of `pod` into it, unless it shows all of it already. The order of conditions
+/// alone, which others may have changed, is not worth an event.
+pub fn write(pod: &mut Value, state: &PodState, facts: &NodeFacts, now: Timestamp) {
+    let next = status(pod, state, facts, now);
+    if in_order(&pod["status"]) != in_order(&next) {
+        pod["status"] = next;
+    }
+}
+
+fn in_order(status: &Value) -> Value {
+    let mut status = status.clone();
+    if let Some(conditions) = status["conditions"].as_array_mut() {
+        conditions.sort_by_key(|one| one["type"].to_string());
+    }
+    status
 }
 
 /// The phase that is shown. It follows the end of the containers only after a while, unless the

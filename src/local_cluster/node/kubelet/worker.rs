@@ -18,7 +18,7 @@ use super::place::PodPlace;
 use super::preparation::Refusal;
 use super::shared::Shared;
 use super::state::{Ended, PodState, Role};
-use super::status::{seconds, status};
+use super::status::{self, seconds};
 use super::{last_words, launch, volumes};
 use crate::local_cluster::node::runtime::{self, ContainerHandle, News};
 use crate::local_cluster::node::shim::plan::{ContainerDir, ExitRecord};
@@ -201,7 +201,6 @@ impl Worker {
                 self.state.ended(index, ended, Timestamp::now());
             }
             Ok(News::Lost) => {
-                runtime::end_survivors(handle.dir());
                 self.lost(index, number, "its shim was lost");
             }
             Err(error) => self.lost(index, number, &error.to_string()),
@@ -343,7 +342,6 @@ impl Worker {
                 self.state.ended(index, ended, Timestamp::now());
             }
             Some(News::Lost) => {
-                runtime::end_survivors(handle.dir());
                 self.lost(index, number, "its shim was lost");
             }
             Some(News::Started(_)) | None => self.watch(index, handle),
@@ -389,8 +387,7 @@ impl Worker {
         let expected = Preconditions::uid(self.place.uid());
         let (state, facts, now) = (&self.state, &self.shared.facts, Timestamp::now());
         let told = self.shared.objects.update(&self.key, expected, |pod| {
-            let status = status(pod, state, facts, now);
-            pod["status"] = status;
+            status::write(pod, state, facts, now);
         });
         self.note(told);
     }

@@ -5,7 +5,7 @@
     reason = "part of tests, each of which uses some of it"
 )]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -209,4 +209,32 @@ pub async fn log(bench: &Bench, name: &str, options: LogOptions) -> Result<Strin
     let stream = bench.node.logs(&bench.get(name), "base", &options)?;
     let chunks: Vec<_> = stream.try_collect().await.unwrap();
     Ok(String::from_utf8(chunks.concat()).unwrap())
+}
+
+/// A shell that says `up` and then waits in small steps, so that traps are served.
+pub fn waits(trap: &str) -> serde_json::Value {
+    let script = format!("trap '{trap}' TERM; echo up; while true; do sleep 0.05; done");
+    never(&["sh", "-c", &script])
+}
+
+pub fn walk(path: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(path).into_iter().flatten().flatten() {
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            found.extend(walk(&entry.path()));
+        }
+        found.push(entry.path());
+    }
+    found
+}
+
+/// The command lines of living processes that hold `text`.
+pub fn commands_with(text: &str) -> Vec<String> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    processes
+        .filter_map(|process| std::fs::read_to_string(process.path().join("cmdline")).ok())
+        .map(|line| line.replace('\0', " "))
+        .filter(|line| line.contains(text))
+        .collect()
 }

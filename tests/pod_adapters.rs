@@ -1,0 +1,15 @@
+//! The Kubernetes adapters over real HTTP, against a small API server that can fail on demand.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot set its stage has failed"
+)]
+
+#[path = "pod_adapters/api.rs"]
+mod api;
+#[path = "pod_adapters/lifecycle.rs"]
+mod lifecycle;
+#[path = "pod_adapters/logs.rs"]
+mod logs;
+#[path = "pod_adapters/watch.rs"]
+mod watch;
