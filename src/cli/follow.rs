@@ -160,7 +160,7 @@ impl Follower<'_> {
                 ..TaskFilter::default()
             };
             for view in self.service.list(&filter).await? {
-                self.show(view.id, view.log_lines).await?;
+                self.show(view.id, view.log_seq).await?;
                 self.tell_what_holds_up(&view);
                 if view.is_final {
                     self.tasks.retain(|task| task.id != view.id);

@@ -118,7 +118,7 @@ async fn tail(
     let mut after = 0;
     if wanted.container.is_none() {
         // Without a choice of containers the numbers tell where the tail begins.
-        let there = service.task(id).await?.log_lines;
+        let there = service.task(id).await?.log_seq;
         after = there
             .saturating_sub(i64::try_from(lines).unwrap_or(i64::MAX))
             .max(0);

@@ -54,10 +54,10 @@ impl Store {
                     let row = TaskRow::load_fenced(connection, task, fence).await?;
                     for (index, chunk) in lines.chunks(ROWS_AT_ONCE).enumerate() {
                         let done = i64::try_from(index * ROWS_AT_ONCE).unwrap_or(i64::MAX);
-                        insert(connection, &row, row.log_lines + done, chunk).await?;
+                        insert(connection, &row, row.log_seq + done, chunk).await?;
                     }
                     if !lines.is_empty() {
-                        count(connection, &row, lines.len(), now).await?;
+                        count(connection, &row, &lines, now).await?;
                     }
                     move_cursor(connection, task, &cursor).await
                 })
@@ -142,14 +142,25 @@ async fn insert(
 async fn count(
     connection: &mut SqliteConnection,
     row: &TaskRow,
-    lines: usize,
+    lines: &[LogLine],
     now: Timestamp,
 ) -> Result<(), JobError> {
+    let output = lines
+        .iter()
+        .filter(|line| line.kind == LineKind::Output)
+        .count();
+    let last_log_at = if output > 0 {
+        Some(now)
+    } else {
+        row.last_log_at
+    };
     let written = sqlx::query(
-        "UPDATE tasks SET log_lines = log_lines + ?, last_log_at = ? WHERE id = ? AND fence = ?",
+        "UPDATE tasks SET log_lines = log_lines + ?, log_seq = log_seq + ?, last_log_at = ?
+         WHERE id = ? AND fence = ?",
     )
-    .bind(i64::try_from(lines).unwrap_or(i64::MAX))
-    .bind(to_ms(now))
+    .bind(i64::try_from(output).unwrap_or(i64::MAX))
+    .bind(i64::try_from(lines.len()).unwrap_or(i64::MAX))
+    .bind(last_log_at.map(to_ms))
     .bind(row.id.0)
     .bind(row.fence.0)
     .execute(connection)
