@@ -481,7 +481,7 @@ fn a_wrong_type_is_told_for_every_key() {
         // No parameter takes a list of lists.
         let text = format!("{name}: [[[1]]]\n");
         let errors = parse(&text, "t.yaml").unwrap_err().to_string();
-        assert!(errors.contains(&format!(":1:")), "{errors}");
+        assert!(errors.contains(":1:"), "{errors}");
         assert!(errors.contains(&format!(": {name}")), "{errors}");
     }
 }

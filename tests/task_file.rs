@@ -194,3 +194,31 @@ fn a_form_of_a_later_version_is_refused_and_says_what_to_do() {
     let error = serde_json::from_str::<TaskFile>(&stored).unwrap_err();
     assert!(error.to_string().contains("use a newer adjourn"), "{error}");
 }
+
+#[test]
+fn a_template_for_log_lines_is_tried_when_it_is_read() {
+    assert_eq!(
+        errors("task_id: t\nlog_formatter: '{{ level }} {{ message }}'\n"),
+        ["task.yaml:2:16: log_formatter: level is not defined; container and message are"]
+    );
+}
+
+#[test]
+fn a_number_that_may_be_octal_is_not_guessed_at() {
+    let text = "task_id: t\nvolumes: [{name: v, secret: {secretName: s, defaultMode: 0644}}]\n";
+    let found = errors(text);
+    assert!(found[0].contains("octal one as 0o644"), "{found:?}");
+    let text = text.replace("0644", "0o644");
+    assert_eq!(one(&text).pod.volumes[0]["secret"]["defaultMode"], 420);
+}
+
+proptest::proptest! {
+    /// Whatever stands in a file, it is read or refused: no text makes the parser fall over, and
+    /// every refusal says something.
+    #[test]
+    fn no_text_breaks_the_parser(text in "[a-z_:{}\\[\\]\"'\\-, \n\t#&*!|>0-9.]{0,120}") {
+        if let Err(errors) = file::parse(&text, "t.yaml") {
+            proptest::prop_assert!(!errors.problems.is_empty());
+        }
+    }
+}

@@ -38,8 +38,11 @@ struct Case {
     out: Value,
 }
 
+/// Whether an answer is the one that is wanted.
+type Fits = fn(&Value) -> bool;
+
 /// What we answer where the reference crashed: the function, how the crash begins, our answer.
-const AFTER_A_CRASH: &[(&str, &str, fn(&Value) -> bool)] = &[
+const AFTER_A_CRASH: &[(&str, &str, Fits)] = &[
     // A base container that the status does not list has no state yet.
     ("define_pod_container_state", "StopIteration", |ours| {
         ours == "undefined"

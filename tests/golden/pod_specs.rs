@@ -125,8 +125,6 @@ fn read(case: &Case) -> Result<TaskFile, (Stage, String)> {
     map.insert("task_id".into(), json!("task"));
     if let Some(context) = &case.context {
         map.insert("task_id".into(), json!(context.task_id));
-        map.insert("dag_id".into(), json!(context.dag_id));
-        map.insert("run_id".into(), json!(context.run_id));
     }
     for (key, value) in &case.params {
         if key == "pod_template_file_content" {
@@ -160,8 +158,7 @@ fn pruned(value: &Value) -> Value {
             map.iter()
                 .map(|(key, value)| match (key.as_str(), value) {
                     ("creationTimestamp" | "deletionTimestamp", Value::String(time)) => {
-                        let time = chrono::DateTime::parse_from_rfc3339(time).unwrap();
-                        (key.clone(), json!(time.to_utc().to_rfc3339()))
+                        (key.clone(), json!(instant(time)))
                     }
                     _ => (key.clone(), pruned(value)),
                 })
@@ -171,6 +168,14 @@ fn pruned(value: &Value) -> Value {
         Value::Array(items) => Value::Array(items.iter().map(pruned).collect()),
         scalar => scalar.clone(),
     }
+}
+
+/// A time in one form, whichever it was written in. Without an offset it is UTC.
+fn instant(time: &str) -> String {
+    chrono::DateTime::parse_from_rfc3339(time)
+        .or_else(|_| chrono::DateTime::parse_from_rfc3339(&format!("{time}Z")))
+        .or_else(|_| chrono::DateTime::parse_from_rfc3339(&format!("{time}T00:00:00Z")))
+        .map_or_else(|_| time.to_owned(), |time| time.to_utc().to_rfc3339())
 }
 
 fn is_nothing(value: &Value) -> bool {

@@ -279,7 +279,10 @@ fn sidecar(parameters: &PodParameters, context: &BuildContext<'_>) -> Sidecar {
     let connection = context.connection;
     Sidecar {
         image: connection.xcom_sidecar_container_image.clone(),
-        resources: connection.xcom_sidecar_container_resources.clone(),
+        resources: connection
+            .xcom_sidecar_container_resources
+            .clone()
+            .filter(has_members),
         security_context: parameters
             .xcom_sidecar_container_security_context
             .clone()

@@ -161,7 +161,10 @@ fn strip_ends(text: &str) -> &str {
 
 /// Lower-case ASCII letters and digits, everything between them one dash.
 fn slug(text: &str) -> String {
-    let ascii = deunicode(text).to_lowercase();
+    // An apostrophe separates; what only becomes one by transliteration does not.
+    let ascii = deunicode(&text.replace('\'', "-"))
+        .replace('\'', "")
+        .to_lowercase();
     let mut characters = Vec::with_capacity(ascii.len());
     let bytes = ascii.as_bytes();
     for (index, &byte) in bytes.iter().enumerate() {

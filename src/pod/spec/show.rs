@@ -4,7 +4,8 @@ use serde_json::{Map, Value};
 
 use super::manifest::PodManifest;
 use crate::task::file::PodParameters;
-use crate::task::file::api_type::{attribute_names, core_type};
+use crate::task::file::api_type::core_type;
+use crate::task::file::attribute_name::attribute_names;
 
 /// The pod as YAML in API form, keys sorted, without empty members.
 #[must_use]

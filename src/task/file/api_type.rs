@@ -16,8 +16,10 @@ use super::yaml::{Content, Node};
 
 /// What a value may be.
 #[derive(Debug, Clone, PartialEq)]
-enum Shape {
+pub(super) enum Shape {
     Text,
+    /// Text that is a date or a moment. It keeps its form.
+    Time,
     /// Text, or a number that is written as text.
     Quantity,
     IntegerOrText,
@@ -36,16 +38,16 @@ enum Shape {
 }
 
 #[derive(Debug, Default)]
-struct ObjectType {
-    fields: BTreeMap<String, Shape>,
+pub(super) struct ObjectType {
+    pub(super) fields: BTreeMap<String, Shape>,
     required: Vec<String>,
 }
 
-struct Api {
-    types: HashMap<String, ObjectType>,
+pub(super) struct Api {
+    pub(super) types: HashMap<String, ObjectType>,
 }
 
-static API: LazyLock<Api> = LazyLock::new(Api::from_generated);
+pub(super) static API: LazyLock<Api> = LazyLock::new(Api::from_generated);
 
 const DEFINITIONS: &str = "#/$defs/";
 
@@ -64,37 +66,6 @@ pub(crate) fn read_object(
     problems: &mut Problems,
 ) -> Value {
     API.object(node, type_name, path, problems)
-}
-
-/// `value`, an object of the API type `type_name`, with the attribute names that the reference's
-/// client has for its fields: `envFrom` is `env_from`. Keys of free maps stay.
-pub(crate) fn attribute_names(value: &Value, type_name: &str) -> Value {
-    API.renamed(value, &Shape::Object(type_name.to_owned()))
-}
-
-/// A field's attribute name in the reference's client.
-fn attribute_name(field: &str) -> String {
-    let characters: Vec<char> = field.chars().collect();
-    let mut name = String::with_capacity(field.len() + 4);
-    for (index, &c) in characters.iter().enumerate() {
-        let before = index.checked_sub(1).map(|before| characters[before]);
-        let after = characters.get(index + 1);
-        // A word begins at an upper-case letter after a lower-case one or a digit, and at the
-        // last of several upper-case letters.
-        let begins = c.is_ascii_uppercase()
-            && before.is_some_and(|before| {
-                !before.is_ascii_uppercase() || after.is_some_and(char::is_ascii_lowercase)
-            });
-        if begins {
-            name.push('_');
-        }
-        name.push(c.to_ascii_lowercase());
-    }
-    // Words that the client's language keeps for itself.
-    match name.as_str() {
-        "exec" | "continue" | "except" | "from" => format!("_{name}"),
-        _ => name,
-    }
 }
 
 /// The schemas of the API types, for the schema of the task file.
@@ -189,6 +160,12 @@ impl Api {
                 .collect::<Map<_, _>>()
                 .into(),
             (Shape::Quantity, Content::Number(number)) => number.to_string().into(),
+            (Shape::Time, Content::Text(text)) => {
+                if !is_time(text) {
+                    problems.wrong_type(node, path, shape.wanted());
+                }
+                node.to_value()
+            }
             (Shape::Integer { min, max }, Content::Number(number)) => {
                 match number.as_i64() {
                     Some(whole) if (*min..=*max).contains(&whole) => {}
@@ -207,6 +184,7 @@ impl Api {
             | (Shape::Anything, _) => node.to_value(),
             (
                 Shape::Text
+                | Shape::Time
                 | Shape::Quantity
                 | Shape::IntegerOrText
                 | Shape::Integer { .. }
@@ -228,39 +206,11 @@ impl Api {
     }
 }
 
-impl Api {
-    fn renamed(&self, value: &Value, shape: &Shape) -> Value {
-        match (shape, value) {
-            (Shape::Object(name), Value::Object(map)) => {
-                let fields = self.types.get(name).map(|object| &object.fields);
-                map.iter()
-                    .map(
-                        |(key, value)| match fields.and_then(|fields| fields.get(key)) {
-                            Some(shape) => (attribute_name(key), self.renamed(value, shape)),
-                            None => (key.clone(), value.clone()),
-                        },
-                    )
-                    .collect::<Map<_, _>>()
-                    .into()
-            }
-            (Shape::List(item), Value::Array(items)) => items
-                .iter()
-                .map(|value| self.renamed(value, item))
-                .collect(),
-            (Shape::Map(item), Value::Object(map)) => map
-                .iter()
-                .map(|(key, value)| (key.clone(), self.renamed(value, item)))
-                .collect::<Map<_, _>>()
-                .into(),
-            (_, value) => value.clone(),
-        }
-    }
-}
-
 impl Shape {
     fn wanted(&self) -> &'static str {
         match self {
             Self::Text => "text",
+            Self::Time => "a time such as 2026-01-02T03:04:05Z",
             Self::Quantity => "a quantity such as 500m or 1Gi",
             Self::IntegerOrText => "a whole number or text",
             Self::Integer { .. } => "a whole number",
@@ -282,7 +232,7 @@ fn shape(schema: &Value) -> Shape {
         return match name.rsplit('.').next() {
             Some("Quantity") => Shape::Quantity,
             Some("IntOrString") => Shape::IntegerOrText,
-            Some("Time" | "MicroTime") => Shape::Text,
+            Some("Time" | "MicroTime") => Shape::Time,
             _ => Shape::Object(name.to_owned()),
         };
     }
@@ -304,6 +254,13 @@ fn shape(schema: &Value) -> Shape {
         }
         _ => Shape::Anything,
     }
+}
+
+/// Whether a text is a date or a moment, with or without an offset.
+fn is_time(text: &str) -> bool {
+    chrono::DateTime::parse_from_rfc3339(text).is_ok()
+        || text.parse::<chrono::NaiveDateTime>().is_ok()
+        || text.parse::<chrono::NaiveDate>().is_ok()
 }
 
 #[cfg(test)]
@@ -332,6 +289,7 @@ mod tests {
                 Shape::Object(name) => Some(name),
                 Shape::List(item) | Shape::Map(item) => named(item),
                 Shape::Text
+                | Shape::Time
                 | Shape::Quantity
                 | Shape::IntegerOrText
                 | Shape::Integer { .. }
@@ -351,23 +309,6 @@ mod tests {
                     "{name}.{key}"
                 );
             }
-        }
-    }
-
-    #[test]
-    fn attribute_names_are_those_of_the_reference() {
-        for (field, name) in [
-            ("envFrom", "env_from"),
-            ("hostIP", "host_ip"),
-            ("podIPs", "pod_i_ps"),
-            ("setHostnameAsFQDN", "set_hostname_as_fqdn"),
-            ("downwardAPI", "downward_api"),
-            ("targetWWNs", "target_ww_ns"),
-            ("fieldsV1", "fields_v1"),
-            ("exec", "_exec"),
-            ("name", "name"),
-        ] {
-            assert_eq!(attribute_name(field), name);
         }
     }
 

@@ -7,6 +7,7 @@ use super::choices::CallbackEvent;
 use super::problem::{Problems, Stage, child, element, nearest, unknown_name};
 use super::seconds;
 use super::yaml::{Content, Entry, Node};
+use crate::task::template::LogFormatter;
 
 /// What the value of a key may be.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,6 +42,8 @@ pub(crate) enum Kind {
     ExitCodes,
     /// `true` (doubling) or the factor by which a delay grows.
     Backoff,
+    /// A template for log lines.
+    LineTemplate,
     /// Secrets as environment or volumes.
     Secrets,
     /// Registered names and web hooks.
@@ -137,6 +140,15 @@ impl Kind {
             (Self::Callbacks, Content::Text(_) | Content::Mapping(_)) => {
                 Value::Array(vec![callback(node, path, problems)])
             }
+            (Self::LineTemplate, Content::Text(text)) => {
+                if let Err(error) = LogFormatter::new(text) {
+                    for (_, what) in error.failures {
+                        let message = format!("{what}; container and message are");
+                        problems.push(node.position, path, message);
+                    }
+                }
+                node.to_value()
+            }
             (Self::Text | Self::Containers | Self::PullSecrets, Content::Text(_))
             | (Self::Boolean | Self::Containers | Self::ExitCodes, Content::Boolean(_))
             | (Self::FreeMap, Content::Mapping(_)) => node.to_value(),
@@ -155,6 +167,7 @@ impl Kind {
                 | Self::PullSecrets
                 | Self::ExitCodes
                 | Self::Backoff
+                | Self::LineTemplate
                 | Self::Secrets
                 | Self::Callbacks,
                 Content::Null
@@ -173,7 +186,7 @@ impl Kind {
     /// What a message asks for.
     fn wanted(self) -> String {
         match self {
-            Self::Text => "text".to_owned(),
+            Self::Text | Self::LineTemplate => "text".to_owned(),
             Self::Word(words) => format!("one of {}", words.join(", ")),
             Self::Boolean => "true or false".to_owned(),
             Self::Integer { min, max } => integer_wanted(min, max),

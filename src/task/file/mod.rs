@@ -9,6 +9,7 @@
 //! [`TaskFile::attach_template_file`]).
 
 pub(crate) mod api_type;
+pub(crate) mod attribute_name;
 mod choices;
 mod definition;
 pub(in crate::task) mod keys;

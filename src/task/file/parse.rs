@@ -6,7 +6,7 @@ use std::fmt::Display;
 use serde_json::{Map, Value, json};
 
 use super::definition::TaskFile;
-use super::keys::{ELSEWHERE, KEYS, Key, Owner, find};
+use super::keys::{self, ELSEWHERE, Key, Owner, find};
 use super::problem::{Problem, Problems, Stage, TaskFileErrors, element, nearest};
 use super::yaml::{self, Content, Entry, Node};
 use crate::task::retry::RetryPolicy;
@@ -329,7 +329,7 @@ fn unknown(name: &str) -> String {
         .iter()
         .find(|(other, _)| *other == name)
         .map(|(_, ours)| *ours);
-    match elsewhere.or_else(|| nearest(name, KEYS.iter().map(|key| key.name))) {
+    match elsewhere.or_else(|| nearest(name, keys::all().map(|key| key.name))) {
         Some(known) => format!("unknown key, did you mean {known}?"),
         None => "unknown key: `adjourn schema` lists the known ones".to_owned(),
     }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::api_type::{core_type, definitions};
 use super::choices::CallbackEvent;
 use super::definition::TaskFile;
-use super::keys::KEYS;
+use super::keys;
 use super::kind::Kind;
 use super::parameters::PodParameters;
 
@@ -14,7 +14,7 @@ use super::parameters::PodParameters;
 pub fn json_schema() -> Value {
     let defaults = defaults();
     let mut properties = Map::new();
-    for key in KEYS {
+    for key in keys::all() {
         let mut schema = of_kind(key.kind);
         let mut description = key.description.to_owned();
         if key.templated {
@@ -86,7 +86,7 @@ fn or_null(mut schema: Map<String, Value>) -> Value {
 
 fn of_kind(kind: Kind) -> Map<String, Value> {
     let schema = match kind {
-        Kind::Text => json!({"type": "string"}),
+        Kind::Text | Kind::LineTemplate => json!({"type": "string"}),
         Kind::Word(words) => json!({"enum": words}),
         Kind::Boolean => json!({"type": "boolean"}),
         Kind::Integer { min, max } => json!({"type": "integer", "minimum": min, "maximum": max}),

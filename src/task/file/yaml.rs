@@ -82,7 +82,7 @@ pub fn documents(text: &str) -> Result<Vec<Node>, SyntaxError> {
             let plain = error.without_snippet();
             SyntaxError {
                 position: plain.location().and_then(position),
-                message: without_position(&plain.render()),
+                message: words(plain),
             }
         })?;
     Ok(documents.into_iter().map(node).collect())
@@ -178,13 +178,41 @@ fn node(tree: Spanned<Tree>) -> Node {
     }
 }
 
-/// The parser's own sentence carries the position at its end; ours stands in front.
-fn without_position(message: &str) -> String {
-    let first = message.lines().next().unwrap_or_default();
-    match first.rfind(" at line ") {
-        Some(end) => first[..end].to_owned(),
-        None => first.to_owned(),
+/// What is wrong, in words for the writer of the file.
+fn words(error: &serde_saphyr::Error) -> String {
+    match error {
+        serde_saphyr::Error::DuplicateMappingKey { key, .. } => match key {
+            Some(key) => format!("{key}: the key stands here a second time"),
+            None => "the key stands here a second time".to_owned(),
+        },
+        serde_saphyr::Error::NonFiniteFloat { .. } => {
+            "a number must be finite: put it in quotes if text is meant".to_owned()
+        }
+        serde_saphyr::Error::NullIntoString { .. } => "a key must not be null".to_owned(),
+        other => syntax(&other.render()),
     }
+}
+
+/// The parser's own sentence carries the position at its end; ours stands in front. What people
+/// most often did to get there is said too.
+fn syntax(sentence: &str) -> String {
+    let first = sentence.lines().next().unwrap_or_default();
+    let fault = match first.rfind(" at line ") {
+        Some(end) => &first[..end],
+        None => first,
+    };
+    let hint = if fault.contains("mapping values are not allowed") {
+        ": is the indentation right? Text with a colon in it needs quotes"
+    } else if fault.contains("found a tab") {
+        ": indent with spaces"
+    } else if fault.contains("unknown escape character") {
+        ": use single quotes to keep backslashes as they are"
+    } else if fault.contains("expected string scalar") {
+        ": a key must be text"
+    } else {
+        ""
+    };
+    format!("not valid YAML: {fault}{hint}")
 }
 
 /// The tree as serde hands it over.
@@ -339,6 +367,14 @@ mod tests {
         assert!(error.position.is_some(), "{error:?}");
         let error = documents("a: 1\na: 2\n").unwrap_err();
         assert_eq!(error.position.map(|at| at.line), Some(2), "{error:?}");
-        assert!(error.message.contains('a'), "{error:?}");
+        assert_eq!(error.message, "a: the key stands here a second time");
+        let error = documents("a: b: c\n").unwrap_err();
+        assert!(error.message.contains("needs quotes"), "{error:?}");
+        let error = documents("a: .inf\n").unwrap_err();
+        assert!(error.message.contains("must be finite"), "{error:?}");
+        for text in ["a: {~: b}\n", "? [x]\n: y\n"] {
+            let error = documents(text).unwrap_err();
+            assert!(error.message.contains("a key must"), "{error:?}");
+        }
     }
 }

@@ -15,4 +15,4 @@ mod tests;
 
 pub use context::TemplateContext;
 pub use log_formatter::LogFormatter;
-pub use render::{TemplateError, render};
+pub use render::{TemplateError, render, render_text};

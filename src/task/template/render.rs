@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::context::TemplateContext;
 use super::engine;
 use crate::task::file::PodParameters;
-use crate::task::file::keys::KEYS;
+use crate::task::file::keys;
 use crate::task::file::kind::Kind;
 use crate::task::file::problem::{child, element};
 
@@ -38,7 +38,7 @@ pub fn render(
         failures: Vec::new(),
         changed: false,
     };
-    for key in KEYS.iter().filter(|key| key.templated) {
+    for key in keys::all().filter(|key| key.templated) {
         if let Some(field) = value.get_mut(key.name) {
             rendering.field(key.kind, field, key.name);
         }
@@ -52,6 +52,23 @@ pub fn render(
         return Ok(parameters.clone());
     }
     serde_json::from_value(value).map_err(|error| fail(error.to_string()))
+}
+
+/// Renders one text that belongs to `field`, such as the path of a template file.
+///
+/// # Errors
+/// If the template is broken or names something that is not defined.
+pub fn render_text(
+    field: &str,
+    text: &str,
+    context: &TemplateContext,
+) -> Result<String, TemplateError> {
+    if !engine::is_template(text) {
+        return Ok(text.to_owned());
+    }
+    engine::render(text, &context.to_value()).map_err(|what| TemplateError {
+        failures: vec![(field.to_owned(), what)],
+    })
 }
 
 struct Rendering {
@@ -89,6 +106,7 @@ impl Rendering {
                 | Kind::PullSecrets
                 | Kind::ExitCodes
                 | Kind::Backoff
+                | Kind::LineTemplate
                 | Kind::Secrets
                 | Kind::Callbacks,
                 _,
