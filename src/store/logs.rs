@@ -88,6 +88,35 @@ impl Store {
             .map_err(|error| self.told(error))
     }
 
+    /// The number behind which the last `lines` lines of a task's containers, or of one of them,
+    /// begin.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn log_tail(
+        &self,
+        task: TaskId,
+        container: Option<&str>,
+        lines: usize,
+    ) -> Result<i64, StoreError> {
+        let first: Option<i64> = sqlx::query_scalar(
+            "SELECT min(seq) FROM (
+                 SELECT seq FROM log_lines
+                 WHERE task = ?1 AND kind = 'output' AND (?2 IS NULL OR container = ?2)
+                 ORDER BY seq DESC LIMIT ?3)",
+        )
+        .bind(task.0)
+        .bind(container)
+        .bind(i64::try_from(lines).unwrap_or(i64::MAX))
+        .fetch_one(&self.reader)
+        .await
+        .map_err(|error| self.told(error))?;
+        match first {
+            Some(first) => Ok(first - 1),
+            None => Ok(self.task(task).await?.log_seq),
+        }
+    }
+
     /// Up to `limit` lines of a task's log behind number `after`, in order.
     ///
     /// # Errors
