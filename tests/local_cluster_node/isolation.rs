@@ -145,3 +145,26 @@ async fn commands_run_inside_a_container_and_can_end_it() {
     assert_eq!(refused.to_string(), "container not found (\"base\")");
     bench.stop().await;
 }
+
+#[tokio::test]
+async fn a_container_starts_from_a_clean_slate() {
+    let bench = Bench::start().await;
+    let mut events = bench.watch();
+    let script = "umask; grep -c 'SigIgn:.*0000000$' /proc/self/status; pwd; touch /x 2>/dev/null || echo closed; \
+                  touch /v/open && echo open; env | sort | cut -d= -f1 | tr '\\n' ' '";
+    let mut spec = never(&["sh", "-c", script]);
+    spec["volumes"] = json!([{"name": "v", "emptyDir": {}}]);
+    let base = &mut spec["containers"][0];
+    base["workingDir"] = json!("/made/for/it");
+    base["securityContext"] = json!({"readOnlyRootFilesystem": true});
+    base["volumeMounts"] =
+        json!([{"name": "v", "mountPath": "/v"}, {"name": "v", "mountPath": "/made/for/it"}]);
+    bench.create("clean", spec);
+    events.until_phase("clean", "Succeeded").await;
+    let text = log(&bench, "clean", LogOptions::default()).await.unwrap();
+    assert_eq!(
+        text,
+        "0022\n1\n/made/for/it\nclosed\nopen\nHOME HOSTNAME PATH PWD "
+    );
+    bench.stop().await;
+}

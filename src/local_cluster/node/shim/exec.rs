@@ -14,13 +14,14 @@ use std::time::Duration;
 
 use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{Signal, killpg};
+use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Pid, geteuid};
 use serde::{Deserialize, Serialize};
 
 use super::dir::ContainerDir;
 use super::init;
 use super::plan::{ContainerPlan, Isolation, StartRecord};
-use super::program;
+use super::{program, signals};
 
 /// Between two looks at whether the container still runs.
 const LOOK: Duration = Duration::from_millis(20);
@@ -69,6 +70,8 @@ fn serve(dir: &ContainerDir, command: &[OsString]) -> io::Result<ExecEnd> {
     init::limit(&plan.limits)?;
     std::env::set_current_dir(&plan.working_dir)?;
     let path = program::find(&name, plan.env_value("PATH"))?;
+    umask(Mode::S_IWGRP | Mode::S_IWOTH);
+    signals::reset()?;
     let child = Command::new(path)
         .args(arguments)
         .env_clear()

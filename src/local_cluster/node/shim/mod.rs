@@ -18,6 +18,7 @@ mod root;
 mod root_devices;
 mod root_mounts;
 mod root_volumes;
+mod signals;
 mod submounts;
 pub(super) mod supervise;
 mod survivors;
