@@ -71,8 +71,10 @@ impl PodPlace {
     #[must_use]
     pub fn newest_run(&self, container: &str) -> Option<u32> {
         let entries = fs::read_dir(self.runs(container)).ok()?.flatten();
-        entries
-            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        // Without a lock there has never been a shim.
+        numbers
+            .filter(|number| self.run(container, *number).lock().exists())
             .max()
     }
 

@@ -5,14 +5,16 @@
 
 mod containers;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinSet;
 
+use super::handle::Handle;
 use super::intake;
 use super::machine::Effect;
 use super::place::PodPlace;
@@ -20,7 +22,8 @@ use super::shared::Shared;
 use super::state::PodState;
 use super::status::{self, seconds};
 use super::volumes;
-use crate::local_cluster::node::runtime::{self, ContainerHandle, News};
+use crate::local_cluster::node::made_up::Stop;
+use crate::local_cluster::node::runtime::News;
 use crate::local_cluster::objects::{
     EventType, Object, ObjectError, ObjectKey, Preconditions, Resource,
 };
@@ -34,7 +37,7 @@ pub enum Message {
     Gone,
 }
 
-type Watched = (usize, ContainerHandle, std::io::Result<News>);
+type Watched = (usize, Handle, std::io::Result<News>);
 
 /// The worker of one pod.
 pub struct Worker {
@@ -46,6 +49,8 @@ pub struct Worker {
     /// Failed tries of each container's image.
     tries: Vec<u32>,
     watched: JoinSet<Watched>,
+    /// How to end made-up containers.
+    stops: HashMap<usize, UnboundedSender<Stop>>,
     inbox: UnboundedReceiver<Message>,
     /// The object is gone, so that nothing can be told any more.
     gone: bool,
@@ -76,6 +81,7 @@ impl Worker {
             pod,
             state,
             watched: JoinSet::new(),
+            stops: HashMap::new(),
             inbox,
             gone: false,
             removed: false,
@@ -166,9 +172,9 @@ impl Worker {
                 let name = self.name(index);
                 let text = format!("Stopping container {name}");
                 self.say_of(index, EventType::Normal, "Killing", &text);
-                self.order(index, runtime::stop);
+                self.order(index, Stop::Ask);
             }
-            Effect::Kill(index) => self.order(index, runtime::kill),
+            Effect::Kill(index) => self.order(index, Stop::Kill),
             Effect::TellBackOff(index) => {
                 let (name, title) = (self.name(index), &self.state.title);
                 let text = format!("Back-off restarting failed container {name} in pod {title}");
@@ -183,6 +189,10 @@ impl Worker {
     }
 
     fn prepare(&mut self) {
+        if self.shared.config.simulate {
+            self.state.prepared();
+            return;
+        }
         let values = self.shared.values(&self.pod);
         match volumes::make_all(&self.place.volumes(), values) {
             Ok(()) => self.state.prepared(),
@@ -228,6 +238,9 @@ impl Worker {
         }
         let expected = Preconditions::uid(self.place.uid());
         let (state, facts, now) = (&self.state, &self.shared.facts, Timestamp::now());
+        if status::is_shown(&self.pod, state, facts, now) {
+            return;
+        }
         let told = self.shared.objects.update(&self.key, expected, |pod| {
             status::write(pod, state, facts, now);
         });
