@@ -10,5 +10,7 @@ mod client;
 mod cluster;
 mod exec;
 mod kubectl;
+mod listed;
 mod process;
+mod python;
 mod recorded;

@@ -10,6 +10,7 @@ mod decode;
 mod delete;
 mod discovery;
 mod dispatch;
+mod events;
 mod eviction;
 mod exec;
 mod form;
