@@ -159,8 +159,7 @@ async fn only_the_newest_file_is_served_but_a_followed_log_is_whole() {
     })
     .await;
     let mut events = bench.watch();
-    let script =
-        "echo first; sleep 0.5; head -c 1500 /dev/zero | tr '\\0' a; echo; sleep 0.5; echo last; sleep 0.5";
+    let script = "echo first; sleep 0.5; head -c 1500 /dev/zero | tr '\\0' a; echo; sleep 0.5; echo last; sleep 0.5";
     bench.create("large", never(&["sh", "-c", script]));
     events.until_phase("large", "Running").await;
     let follow = LogOptions {

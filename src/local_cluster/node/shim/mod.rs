@@ -22,6 +22,7 @@ mod signals;
 mod submounts;
 pub(super) mod supervise;
 mod survivors;
+pub(super) mod terminal;
 
 /// The hidden command that runs a shim.
 pub const SHIM: &str = "__cluster-shim";
@@ -29,3 +30,5 @@ pub const SHIM: &str = "__cluster-shim";
 pub const INIT: &str = "__cluster-init";
 /// The hidden command that runs another command inside a container.
 pub const EXEC: &str = "__cluster-exec";
+/// The hidden command that becomes a command on a terminal.
+pub const TERMINAL: &str = "__cluster-terminal";
