@@ -139,6 +139,7 @@ fn node_config(dir: &ClusterDir, settings: Settings) -> io::Result<NodeConfig> {
     let mut config = NodeConfig::new(dir.node(), std::env::current_exe()?);
     config.hidden.push(dir.path().to_owned());
     config.images = settings.images;
+    config.simulate = settings.simulate;
     if settings.plain_processes {
         config.isolation = IsolationChoice::Plain;
     }
