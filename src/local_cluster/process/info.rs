@@ -41,6 +41,8 @@ pub struct Settings {
     pub plain_processes: bool,
     /// Give containers no processes: annotations of their pods tell how their lives go.
     pub simulate: bool,
+    /// Let the owner order faults at `/__adjourn/faults`, for tests.
+    pub faults: bool,
     /// How many changes of each kind are kept for watches that start in the past or are slow;
     /// none for the usual number.
     pub watch_history: Option<usize>,
