@@ -34,13 +34,12 @@ pub fn start(settings: &LogConfig, default_level: &str) -> Result<(), TelemetryE
         (None, Some(text)) => ("level in [log]", text.as_str()),
         (None, None) => ("the default level", default_level),
     };
-    let filter =
-        EnvFilter::builder()
-            .parse(directives)
-            .map_err(|_| TelemetryError::Directives {
-                origin,
-                directives: directives.to_owned(),
-            })?;
+    let filter = EnvFilter::builder()
+        .parse(without_doubles(directives))
+        .map_err(|_| TelemetryError::Directives {
+            origin,
+            directives: directives.to_owned(),
+        })?;
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
@@ -51,6 +50,16 @@ pub fn start(settings: &LogConfig, default_level: &str) -> Result<(), TelemetryE
         LogFormat::Json => subscriber.json().try_init(),
     };
     Ok(())
+}
+
+/// The client library tells every failed request once more, as an error, although whether it is one
+/// is for its caller to say. It is heard only where somebody asks for it.
+fn without_doubles(directives: &str) -> String {
+    if directives.contains("kube") {
+        directives.to_owned()
+    } else {
+        format!("{directives},kube_client::client::builder=off")
+    }
 }
 
 fn colours_wanted() -> bool {

@@ -9,6 +9,8 @@
 mod api;
 #[path = "pod_adapters/lifecycle.rs"]
 mod lifecycle;
+#[path = "pod_adapters/local_cluster.rs"]
+mod local_cluster;
 #[path = "pod_adapters/logs.rs"]
 mod logs;
 #[path = "pod_adapters/watch.rs"]

@@ -7,7 +7,7 @@ use clap::Args;
 use super::args::Format;
 use super::error::CliError;
 use super::output::{answer, print_list, print_one, say};
-use super::run::let_go;
+use super::run::{let_go, pods_disposed_of};
 use super::signals::Signals;
 use super::situation::Situation;
 use super::wait::ended;
@@ -82,8 +82,9 @@ async fn see_it_done(
     let scope = Scope::Tasks(ids.to_vec());
     let engine = engine_room::start(situation, service, EngineKind::Run, scope).await?;
     let work = async {
-        engine.idle().await?;
-        ended(service, ids).await
+        let tasks = ended(service, ids, situation).await?;
+        pods_disposed_of(&engine).await?;
+        Ok(tasks)
     };
     let timeout = async {
         match args.timeout {

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::error::CliError;
-use super::moments::log_stamp;
+use super::moments::{log_stamp, took};
 use super::output::{Output, say};
+use super::table::one_line;
+use crate::clock::Clock;
 use crate::service::{Service, TaskView};
 use crate::store::{LogRow, TaskFilter};
 use crate::task::file::{ContainerSelection, TaskFile};
@@ -115,6 +117,20 @@ pub(super) struct Followed {
     /// The number of the last line that was shown.
     pub(super) after: i64,
     pub(super) style: Style,
+    /// What was told last about why it does not go on.
+    pub(super) told: Option<String>,
+}
+
+impl Followed {
+    /// A task whose lines are shown from the number behind `after` on.
+    pub(super) fn new(id: TaskId, after: i64, style: Style) -> Self {
+        Self {
+            id,
+            after,
+            style,
+            told: None,
+        }
+    }
 }
 
 /// Follows tasks to their ends.
@@ -123,6 +139,7 @@ pub(super) struct Follower<'a> {
     pub(super) tasks: Vec<Followed>,
     pub(super) wanted: Wanted,
     pub(super) output: Output,
+    pub(super) clock: Clock,
 }
 
 impl Follower<'_> {
@@ -144,6 +161,7 @@ impl Follower<'_> {
             };
             for view in self.service.list(&filter).await? {
                 self.show(view.id, view.log_lines).await?;
+                self.tell_what_holds_up(&view);
                 if view.is_final {
                     self.tasks.retain(|task| task.id != view.id);
                     ended.push(view);
@@ -156,6 +174,32 @@ impl Follower<'_> {
             // A closed channel means that the store is closing; the next look will tell.
             let _ = tokio::time::timeout(LOOK, changes.changed()).await;
         }
+    }
+
+    /// A task that waits for something outside to get well, or for its next attempt, says why.
+    fn tell_what_holds_up(&mut self, view: &TaskView) {
+        let (Some(until), Some(reason)) = (view.not_before, &view.reason) else {
+            return;
+        };
+        let Some(task) = self.tasks.iter_mut().find(|task| task.id == view.id) else {
+            return;
+        };
+        let waits = (until - self.clock.now()).to_std().unwrap_or_default();
+        if waits.is_zero() || task.told.as_ref() == Some(reason) {
+            return;
+        }
+        let what = if view.state == "up_for_retry" {
+            format!("try {} of {} failed", view.try_number, view.max_tries)
+        } else {
+            "does not go on yet".to_owned()
+        };
+        say(format!(
+            "task {} {what}: {}; tried again in {}",
+            view.id,
+            one_line(reason),
+            took(waits)
+        ));
+        task.told = Some(reason.clone());
     }
 
     /// Shows what is new in a task's log, up to the line number `newest` at least.

@@ -27,11 +27,6 @@ pub(super) fn text(path: &Path) -> Result<(String, String), CliError> {
 pub(super) fn tasks(path: &Path) -> Result<Vec<TaskFile>, CliError> {
     let (text, name) = text(path)?;
     let mut tasks = file::parse(&text, &name)?;
-    if tasks.is_empty() {
-        return Err(CliError::Usage(format!(
-            "{name} holds no task: give at least task_id and image"
-        )));
-    }
     for task in &mut tasks {
         for warning in &task.warnings {
             say(format!("warning: {name}: task {}: {warning}", task.task_id));

@@ -76,9 +76,10 @@ pub(super) async fn run(args: LogsArgs, situation: &Situation) -> Result<u8, Cli
     if args.follow {
         let mut follower = Follower {
             service: &service,
-            tasks: vec![Followed { id, after, style }],
+            tasks: vec![Followed::new(id, after, style)],
             wanted,
             output,
+            clock: situation.clock.clone(),
         };
         follower.follow().await?;
     }

@@ -1,6 +1,7 @@
 //! `adjourn run`: takes tasks in, works on them, shows their logs, ends with their verdict.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -37,6 +38,9 @@ pub(super) struct RunArgs {
     prefix: bool,
 }
 
+/// After so long a person wants to know what is being waited for.
+const QUIET: Duration = Duration::from_secs(5);
+
 /// A task of this run.
 struct Ours {
     id: TaskId,
@@ -56,11 +60,10 @@ pub(super) async fn run(args: RunArgs, situation: &mut Situation) -> Result<u8, 
     let ids: Vec<TaskId> = ours.iter().map(|task| task.id).collect();
     let scope = Scope::Tasks(ids.clone());
     let engine = engine_room::start(situation, &service, EngineKind::Run, scope).await?;
-    let mut follower = follower(&service, &ours, &args, situation.format());
+    let mut follower = follower(&service, &ours, &args, situation);
     let work = async {
         let ended = follower.follow().await?;
-        // What is left is to dispose of the pods.
-        engine.idle().await?;
+        pods_disposed_of(&engine).await?;
         Ok(ended)
     };
     let result: Result<Vec<TaskView>, CliError> = tokio::select! {
@@ -134,25 +137,41 @@ fn follower<'a>(
     service: &'a Service,
     ours: &[Ours],
     args: &RunArgs,
-    format: Format,
+    situation: &Situation,
 ) -> Follower<'a> {
     let several = ours.len() > 1;
     Follower {
         service,
         tasks: ours
             .iter()
-            .map(|task| Followed {
-                id: task.id,
-                after: 0,
-                style: Style::of(task.file.as_ref(), args.prefix, several),
+            .map(|task| {
+                let style = Style::of(task.file.as_ref(), args.prefix, several);
+                Followed::new(task.id, 0, style)
             })
             .collect(),
         wanted: Wanted::default(),
-        output: match format {
+        clock: situation.clock.clone(),
+        output: match situation.format() {
             Format::Table | Format::Wide => Output::stdout(),
             // Stdout is for the finished tasks alone.
             Format::Json | Format::Jsonl | Format::Yaml | Format::Name => Output::stderr(),
         },
+    }
+}
+
+/// Waits until the pods of the engine's ended tasks are as they are to be; tells when that takes
+/// long.
+pub(super) async fn pods_disposed_of(engine: &Engine) -> Result<(), CliError> {
+    let idle = engine.idle();
+    tokio::pin!(idle);
+    match tokio::time::timeout(QUIET, &mut idle).await {
+        Ok(done) => Ok(done?),
+        Err(_) => {
+            say(
+                "waiting for the pods of ended tasks to be deleted; Ctrl-C leaves that to the next run or serve",
+            );
+            Ok(idle.await?)
+        }
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) async fn run(args: WaitArgs, situation: &Situation) -> Result<u8, Cli
         ids.push(service.resolve(task).await?);
     }
     tell_if_nobody_works(&service, &ids, situation).await?;
-    let ended = ended(&service, &ids);
+    let ended = ended(&service, &ids, situation);
     let ended = match args.timeout {
         None => ended.await?,
         Some(timeout) => tokio::time::timeout(timeout, ended).await.map_err(|_| {
@@ -52,20 +52,21 @@ pub(super) async fn run(args: WaitArgs, situation: &Situation) -> Result<u8, Cli
 }
 
 /// Waits until each of `ids` has ended.
-pub(super) async fn ended(service: &Service, ids: &[TaskId]) -> Result<Vec<TaskView>, CliError> {
+pub(super) async fn ended(
+    service: &Service,
+    ids: &[TaskId],
+    situation: &Situation,
+) -> Result<Vec<TaskView>, CliError> {
     let mut follower = Follower {
         service,
         tasks: ids
             .iter()
-            .map(|id| Followed {
-                id: *id,
-                // Nobody wants to see the lines.
-                after: i64::MAX,
-                style: Style::default(),
-            })
+            // Nobody wants to see the lines.
+            .map(|id| Followed::new(*id, i64::MAX, Style::default()))
             .collect(),
         wanted: Wanted::default(),
         output: Output::stdout(),
+        clock: situation.clock.clone(),
     };
     follower.follow().await
 }

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use adjourn::local_cluster::process::{ClusterDir, ClusterInfo, StartOptions, start, stop};
+use futures::TryStreamExt;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, WatchEvent, WatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use serde_json::json;
 use tempfile::TempDir;
 
 /// How long anything in a test may take before the test fails.
@@ -23,9 +27,13 @@ pub fn options() -> StartOptions {
 
 impl Cluster {
     pub fn start() -> Self {
+        Self::start_with(&options())
+    }
+
+    pub fn start_with(options: &StartOptions) -> Self {
         let temp = tempfile::tempdir().unwrap();
         let dir = ClusterDir::new(temp.path().join("cluster"));
-        match start(&dir, &options()) {
+        match start(&dir, options) {
             Ok(info) => Self {
                 dir,
                 info,
@@ -36,6 +44,11 @@ impl Cluster {
                 std::fs::read_to_string(dir.log()).unwrap_or_default()
             ),
         }
+    }
+
+    /// Starts the server again after it was stopped or killed.
+    pub fn restart(&mut self) {
+        self.info = start(&self.dir, &options()).unwrap();
     }
 
     /// The settings with which the kubeconfig's owner reaches the cluster.
@@ -63,4 +76,52 @@ impl Drop for Cluster {
             stopped.unwrap();
         }
     }
+}
+
+/// A pod that runs `script` once.
+pub fn pod(name: &str, script: &str) -> Pod {
+    serde_json::from_value(json!({
+        "metadata": {"name": name},
+        "spec": {
+            "restartPolicy": "Never",
+            "terminationGracePeriodSeconds": 2,
+            "containers": [{
+                "name": "base",
+                "image": "busybox",
+                "imagePullPolicy": "IfNotPresent",
+                "command": ["sh", "-c", script],
+            }],
+        },
+    }))
+    .unwrap()
+}
+
+/// The pod's phase.
+pub fn phase(pod: &Pod) -> String {
+    pod.status
+        .as_ref()
+        .and_then(|status| status.phase.clone())
+        .unwrap_or_default()
+}
+
+/// Watches the pod until it is as wanted.
+pub async fn until(pods: &Api<Pod>, name: &str, wanted: impl Fn(&Pod) -> bool) -> Pod {
+    let watching = async {
+        let params = WatchParams::default()
+            .fields(&format!("metadata.name={name}"))
+            .timeout(60);
+        let events = pods.watch(&params, "0").await.unwrap();
+        let mut events = std::pin::pin!(events);
+        while let Some(event) = events.try_next().await.unwrap() {
+            match event {
+                WatchEvent::Added(pod) | WatchEvent::Modified(pod) if wanted(&pod) => return pod,
+                WatchEvent::Added(_) | WatchEvent::Modified(_) => {}
+                other => panic!("while waiting for {name}: {other:?}"),
+            }
+        }
+        panic!("the watch ended before {name} was as wanted");
+    };
+    tokio::time::timeout(PATIENCE, watching)
+        .await
+        .unwrap_or_else(|_| panic!("{name} was not as wanted in time"))
 }

@@ -58,7 +58,16 @@ impl Bench {
     }
 
     /// Creates a pod as the API server would: with its defaults filled in.
-    pub fn create(&self, name: &str, mut spec: Value) -> String {
+    pub fn create(&self, name: &str, spec: Value) -> String {
+        self.create_with(name, spec, |_| {})
+    }
+
+    pub fn create_with(
+        &self,
+        name: &str,
+        mut spec: Value,
+        change: impl FnOnce(&mut Value),
+    ) -> String {
         for (member, value) in [
             ("restartPolicy", json!("Always")),
             ("terminationGracePeriodSeconds", json!(30)),
@@ -67,13 +76,14 @@ impl Bench {
                 spec[member] = value;
             }
         }
-        let pod = json!({
+        let mut pod = json!({
             "kind": "Pod",
             "apiVersion": "v1",
             "metadata": {"name": name, "namespace": "test", "generation": 1},
             "spec": spec,
             "status": {"phase": "Pending", "qosClass": "BestEffort"},
         });
+        change(&mut pod);
         let pod = self.objects.create(Resource::Pod, pod).unwrap();
         pod["metadata"]["uid"].as_str().unwrap().to_owned()
     }

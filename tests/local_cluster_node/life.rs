@@ -196,3 +196,33 @@ async fn last_words_are_the_message() {
     assert_eq!(text.len(), 1521);
     bench.stop().await;
 }
+
+#[tokio::test]
+async fn a_container_that_takes_too_much_memory_is_ended() {
+    let bench = Bench::start().await;
+    let mut events = bench.watch();
+    let mut spec = never(&["sh", "-c", "echo start; tail /dev/zero & wait $!; sleep 30"]);
+    spec["containers"][0]["resources"] = json!({"limits": {"memory": "24Mi"}});
+    bench.create("greedy", spec);
+    let pod = events.until_phase("greedy", "Failed").await.pop().unwrap();
+    let ended = &pod["status"]["containerStatuses"][0]["state"]["terminated"];
+    assert_eq!(ended["reason"], "OOMKilled");
+    assert_eq!(ended["exitCode"], 137);
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn another_user_is_not_had_and_that_is_said() {
+    let bench = Bench::start().await;
+    let mut events = bench.watch();
+    let mut spec = never(&["true"]);
+    spec["securityContext"] = json!({"runAsUser": 1234});
+    bench.create("user", spec);
+    events.until_phase("user", "Succeeded").await;
+    let said = bench.said("user");
+    assert!(
+        said.iter()
+            .any(|(reason, text)| reason == "RunAsUserIgnored" && text.contains("1234"))
+    );
+    bench.stop().await;
+}

@@ -6,4 +6,5 @@ mod ends;
 mod isolation;
 mod life;
 mod logs;
+mod simulated;
 mod waiting;

@@ -49,9 +49,8 @@ fn anonymous(method: &Method, target: &Target, query: &Query) -> Result<(), Refu
     let (plural, name, what, group, namespace) = match target {
         Target::Document(path) if discovery::is_public(path) => return Ok(()),
         Target::Document(path) => {
-            let mut refusal = Refusal::forbidden("", None, "");
+            let mut refusal = Refusal::forbidden("", None, "").with_details(serde_json::json!({}));
             refusal.message = format!("forbidden: {USER} get path \"/{path}\"");
-            refusal.details = Some(serde_json::json!({}));
             return Err(refusal);
         }
         Target::Collection(collection) => (

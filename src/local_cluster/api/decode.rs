@@ -9,6 +9,7 @@ use serde::de::{self, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visi
 use serde_json::Value;
 
 use super::media::BodyForm;
+use super::protobuf;
 use super::refusal::Refusal;
 use crate::local_cluster::objects::Resource;
 
@@ -36,6 +37,7 @@ pub(crate) fn body(resource: Resource, bytes: &[u8], form: BodyForm) -> Result<D
             let doubled = doubled_members(bytes);
             (value, doubled)
         }
+        BodyForm::Protobuf => (protobuf::decode(bytes).map_err(unrecognized)?, Vec::new()),
         BodyForm::Yaml => {
             let text =
                 std::str::from_utf8(bytes).map_err(|error| unrecognized(error.to_string()))?;

@@ -14,6 +14,7 @@ use super::create;
 use super::delete;
 use super::discovery;
 use super::eviction;
+use super::exec;
 use super::form;
 use super::list;
 use super::logs;
@@ -32,9 +33,9 @@ const BODY_LIMIT: usize = 3 * 1024 * 1024;
 
 /// Answers any request.
 pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let yaml = media::wants_yaml(&parts.headers);
-    let response = answer(&api, &parts, body)
+    let response = answer(&api, &mut parts, body)
         .await
         .unwrap_or_else(IntoResponse::into_response);
     if yaml {
@@ -44,9 +45,8 @@ pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request) -> Res
     }
 }
 
-async fn answer(api: &Arc<Api>, parts: &Parts, body: Body) -> Result<Response, Refusal> {
-    let query_text = parts.uri.query().unwrap_or_default();
-    let query = Query::parse(query_text);
+async fn answer(api: &Arc<Api>, parts: &mut Parts, body: Body) -> Result<Response, Refusal> {
+    let query = Query::parse(parts.uri.query().unwrap_or_default());
     let target = Target::parse(parts.uri.path());
     // Whoever may not ask is not told what there is either.
     match &target {
@@ -59,6 +59,9 @@ async fn answer(api: &Arc<Api>, parts: &Parts, body: Body) -> Result<Response, R
         }
     }
     let target = target?;
+    if let Target::Sub(key, Subresource::Exec) = &target {
+        return exec::respond(api, key, parts).await;
+    }
     let body = axum::body::to_bytes(body, BODY_LIMIT)
         .await
         .map_err(|_| Refusal::too_large(BODY_LIMIT))?;
@@ -74,7 +77,7 @@ async fn answer(api: &Arc<Api>, parts: &Parts, body: Body) -> Result<Response, R
         Target::Document(_) => Err(Refusal::method_not_allowed()),
         Target::Collection(collection) => request.collection(collection),
         Target::Object(key) => request.object(&key),
-        Target::Sub(key, sub) => request.sub(&key, sub).await,
+        Target::Sub(key, sub) => request.sub(&key, sub),
     }
 }
 
@@ -171,7 +174,7 @@ impl Incoming<'_> {
             .ok_or_else(|| Refusal::not_found(key.resource.plural(), &key.name))
     }
 
-    async fn sub(&self, key: &ObjectKey, sub: Subresource) -> Result<Response, Refusal> {
+    fn sub(&self, key: &ObjectKey, sub: Subresource) -> Result<Response, Refusal> {
         let (api, query, headers, body) = (self.api, self.query, self.headers, &self.body);
         match (sub, self.method) {
             (Subresource::Status, &Method::GET) => self.get(key),

@@ -53,11 +53,10 @@ pub(crate) fn accepted(headers: &HeaderMap) -> Result<Form, Refusal> {
             "only the following media types are accepted: application/json, application/yaml",
         ));
     }
-    let mut refusal = Refusal::not_acceptable(
+    Err(Refusal::not_acceptable(
         "406: Not Acceptable\n\nAvailable representations: application/json, application/yaml",
-    );
-    refusal.details = Some(Value::Object(serde_json::Map::new()));
-    Err(refusal)
+    )
+    .with_details(serde_json::json!({})))
 }
 
 /// Whether the client wants YAML first of all.
@@ -73,6 +72,7 @@ pub(crate) fn wants_yaml(headers: &HeaderMap) -> bool {
 pub(crate) enum BodyForm {
     Json,
     Yaml,
+    Protobuf,
 }
 
 /// The form of a body that holds an object; no content type means JSON.
@@ -80,9 +80,10 @@ pub(crate) fn body_form(headers: &HeaderMap) -> Result<BodyForm, Refusal> {
     match content_type(headers) {
         None | Some("application/json") => Ok(BodyForm::Json),
         Some("application/yaml") => Ok(BodyForm::Yaml),
+        Some("application/vnd.kubernetes.protobuf") => Ok(BodyForm::Protobuf),
         Some(_) => Err(Refusal::unsupported_media_type(
             "the body of the request was in an unknown format - accepted media types include: \
-             application/json, application/yaml",
+             application/json, application/yaml, application/vnd.kubernetes.protobuf",
         )),
     }
 }

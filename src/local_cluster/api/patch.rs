@@ -72,11 +72,10 @@ impl Patch {
                     Err(fault("it is not an object".into()))
                 }
             }
-            Some(_) | None => {
-                let mut refusal = Refusal::unsupported_media_type("415: Unsupported Media Type");
-                refusal.details = Some(Value::Object(serde_json::Map::new()));
-                Err(refusal)
-            }
+            Some(_) | None => Err(
+                Refusal::unsupported_media_type("415: Unsupported Media Type")
+                    .with_details(serde_json::json!({})),
+            ),
         }
     }
 

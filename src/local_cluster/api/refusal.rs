@@ -13,7 +13,7 @@ pub(crate) struct Refusal {
     pub reason: Option<&'static str>,
     pub message: String,
     /// Left out where the recorded server leaves it out.
-    pub details: Option<Value>,
+    pub details: Option<Box<Value>>,
     /// A token to go on with, for an expired page.
     pub continue_token: Option<String>,
     /// Plain text in place of a Status, as the paths that no API group owns answer.
@@ -114,8 +114,8 @@ impl Refusal {
         }
     }
 
-    fn with_details(mut self, details: Value) -> Self {
-        self.details = Some(details);
+    pub fn with_details(mut self, details: Value) -> Self {
+        self.details = Some(Box::new(details));
         self
     }
 
@@ -371,7 +371,7 @@ impl Refusal {
             status["reason"] = reason.into();
         }
         if let Some(details) = &self.details {
-            status["details"] = details.clone();
+            status["details"] = (**details).clone();
         }
         status["code"] = self.code.into();
         status

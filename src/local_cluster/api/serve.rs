@@ -14,7 +14,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::create::furnish_namespace;
-use super::{dispatch, namespaces};
+use super::{dispatch, events, namespaces};
 use crate::local_cluster::node::Node;
 use crate::local_cluster::objects::{ObjectError, ObjectKey, Objects, Resource};
 
@@ -84,6 +84,10 @@ pub async fn serve(api: Arc<Api>, listener: TcpListener, tls: TlsAcceptor) -> io
     let stopping = api.stopping.clone();
     let mut tasks = JoinSet::new();
     tasks.spawn(namespaces::keep_emptying(
+        api.objects.clone(),
+        stopping.clone(),
+    ));
+    tasks.spawn(events::keep_forgetting(
         api.objects.clone(),
         stopping.clone(),
     ));

@@ -13,7 +13,7 @@ use super::pods::{defaults, update, validate};
 use super::query::{FieldValidation, Query};
 use super::refusal::{Cause, Refusal};
 use super::serve::Api;
-use super::target::{Collection, Subresource};
+use super::target::Collection;
 use crate::local_cluster::objects::{Object, ObjectError, ObjectKey, Preconditions, Resource};
 
 /// Tries to carry out a change that does not name a version, when others change the object too.
@@ -26,21 +26,6 @@ pub(crate) enum Part {
     Main,
     /// The status, and labels and annotations.
     Status,
-}
-
-impl Part {
-    pub fn of(subresource: Subresource) -> Option<Self> {
-        match subresource {
-            Subresource::Status => Some(Self::Status),
-            Subresource::Log
-            | Subresource::Exec
-            | Subresource::Attach
-            | Subresource::PortForward
-            | Subresource::Eviction
-            | Subresource::Binding
-            | Subresource::Finalize => None,
-        }
-    }
 }
 
 /// Answers a PUT.

@@ -30,6 +30,9 @@ pub struct NodeConfig {
     /// Patterns of the images that "exist", with `*` for anything; all if there are none. Nothing
     /// is ever pulled.
     pub images: Vec<String>,
+    /// Whether containers are made up: they take no process, and annotations of the pod tell
+    /// their life ([`Story`](super::Story)).
+    pub simulate: bool,
     /// Directories that no container may see, beside `$HOME` and the state directory.
     pub hidden: Vec<PathBuf>,
     /// The node's address, which is that of its pods too.
@@ -57,6 +60,7 @@ impl NodeConfig {
             program: program.into(),
             isolation: IsolationChoice::default(),
             images: Vec::new(),
+            simulate: false,
             hidden: Vec::new(),
             address: "127.0.0.1".to_owned(),
             log_max_bytes: 100 * 1024 * 1024,
@@ -72,6 +76,7 @@ impl NodeConfig {
             processes: self.max_processes,
             file_bytes: self.max_file_bytes,
             scratch_bytes: self.max_scratch_bytes,
+            memory_bytes: None,
         }
     }
 
@@ -94,4 +99,6 @@ pub(super) struct Grounds {
     pub hidden: Vec<PathBuf>,
     /// Whether the node has the powers of the machine's root.
     pub root: bool,
+    /// Whether containers are made up.
+    pub simulated: bool,
 }

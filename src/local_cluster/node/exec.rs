@@ -91,10 +91,13 @@ pub fn exec(
     let status = status_of(pod, container);
     let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
     let place = PodPlace::new(&shared.config.state_dir, uid);
-    let number = place.newest_run(container);
-    let (true, Some(number)) = (status["state"].get("running").is_some(), number) else {
+    if status["state"].get("running").is_none() {
         return Err(ExecRefusal::NotRunning(container.to_owned()));
-    };
+    }
+    if shared.config.simulate {
+        let why = "simulated containers have no process to run a command beside";
+        return Err(ExecRefusal::Unsupported(why.to_owned()));
+    }
     if shared.grounds.isolation == Isolation::Plain && geteuid().is_root() {
         // Clients end a container by a signal to process 1, which would be the machine's own.
         return Err(ExecRefusal::Unsupported(
@@ -103,6 +106,9 @@ pub fn exec(
                 .to_owned(),
         ));
     }
+    let Some(number) = place.newest_run(container) else {
+        return Err(ExecRefusal::NotRunning(container.to_owned()));
+    };
     let dir = place.run(container, number);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let report = dir

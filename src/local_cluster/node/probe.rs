@@ -9,7 +9,8 @@ use nix::unistd::geteuid;
 
 use super::config::{Grounds, IsolationChoice, NodeConfig};
 use super::runtime::{ContainerHandle, News, kill};
-use super::shim::plan::{ContainerDir, ContainerPlan, Isolation, MountPlan};
+use super::shim::dir::ContainerDir;
+use super::shim::plan::{ContainerPlan, Isolation, MountPlan};
 
 /// How long the trial may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -21,7 +22,11 @@ pub async fn probe(config: &NodeConfig) -> io::Result<Grounds> {
         because: None,
         hidden: hidden(config),
         root: geteuid().is_root(),
+        simulated: config.simulate,
     };
+    if config.simulate {
+        return Ok(grounds);
+    }
     match config.isolation {
         IsolationChoice::Plain => grounds.because = Some("it was asked for".to_owned()),
         IsolationChoice::Best => match trial(config, &grounds.hidden).await {
@@ -105,6 +110,11 @@ fn hidden(config: &NodeConfig) -> Vec<PathBuf> {
 impl Grounds {
     /// One sentence for people.
     pub fn sentence(&self) -> String {
+        if self.simulated {
+            return "Containers are simulated: no process runs, and annotations of the pod tell \
+                what would have happened."
+                .to_owned();
+        }
         let because = self.because.as_deref().unwrap_or("no reason is known");
         match (self.isolation, self.root) {
             (Isolation::Namespaces, true) => "Containers run in their own Linux namespaces as \

@@ -7,13 +7,15 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 
-use super::shim::plan::{ContainerDir, ContainerPlan, ExitRecord, StartRecord};
+use super::shim::dir::ContainerDir;
+use super::shim::plan::{ContainerPlan, ExitRecord};
 use super::shim::{SHIM, orders};
 
 /// How long a shim may take until it says that it is there.
@@ -24,8 +26,8 @@ const LOOK: Duration = Duration::from_millis(50);
 /// What has become of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
-    /// Its command runs.
-    Started(StartRecord),
+    /// Its command runs since then.
+    Started(Timestamp),
     /// It has ended.
     Ended(ExitRecord),
     /// Its shim is gone and has not said how it ended.
@@ -122,7 +124,7 @@ impl ContainerHandle {
                 && let Some(start) = self.dir.start()?
             {
                 self.told_start = true;
-                return Ok(News::Started(start));
+                return Ok(News::Started(start.started_at));
             }
             let Some(events) = &mut self.events else {
                 if self.dir.shim_alive()? {

@@ -1,5 +1,8 @@
 //! The scheduler: one node, so the question is only whether it will do.
 
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::kubelet::shared::Shared;
@@ -7,7 +10,7 @@ use super::kubelet::status::seconds;
 use super::kubelet::values::capacity;
 use super::kubelet::worker::key_of;
 use super::quantity::millis;
-use crate::local_cluster::objects::{EventSource, EventType, Object, Preconditions, Resource};
+use crate::local_cluster::objects::{EventSource, EventType, Object, ObjectKey, Preconditions};
 
 /// What a pod's requests are compared with.
 const RESOURCES: [&str; 2] = ["cpu", "memory"];
@@ -24,44 +27,146 @@ pub fn is_unscheduled(pod: &Value) -> bool {
     !bound && !leaving && !gated
 }
 
-/// Binds `pod` to the node, or tells why it cannot be.
-pub fn schedule(shared: &Shared, pod: &Object) {
-    let (Some(key), Some(uid)) = (key_of(pod), pod["metadata"]["uid"].as_str()) else {
-        return;
-    };
-    let why_not = obstacle(pod, &node_labels(&shared.config.name), &free(shared, uid));
-    let now = seconds(jiff::Timestamp::now());
-    let node = shared.config.name.clone();
-    let told = why_not.as_deref().map(unschedulable);
-    let mut fresh = true;
-    let written = shared.objects.update(&key, Preconditions::uid(uid), |pod| {
-        let generation = pod["metadata"]["generation"].clone();
-        let condition = match &told {
-            None => {
-                pod["spec"]["nodeName"] = node.as_str().into();
-                json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null,
-                    "lastTransitionTime": now})
+/// What the pods of the node use, and which pods wait until there is room.
+pub struct Scheduler {
+    shared: Arc<Shared>,
+    /// What the node has, in thousandths, in the order of [`RESOURCES`].
+    all: Amounts,
+    taken: Amounts,
+    /// By uid: what each pod takes that asks for anything.
+    used: HashMap<String, Amounts>,
+    /// By uid.
+    waiting: BTreeMap<String, ObjectKey>,
+}
+
+type Amounts = [i128; RESOURCES.len()];
+
+impl Scheduler {
+    /// A scheduler that knows of no pods.
+    pub fn new(shared: Arc<Shared>) -> Self {
+        let all = RESOURCES.map(|resource| {
+            let capacity = capacity(resource, shared.config.simulate);
+            millis(&capacity).unwrap_or_default()
+        });
+        Self {
+            shared,
+            all,
+            taken: Amounts::default(),
+            used: HashMap::new(),
+            waiting: BTreeMap::new(),
+        }
+    }
+
+    /// Takes note of a pod that has a node.
+    pub fn see(&mut self, uid: &str, pod: &Value) {
+        self.waiting.remove(uid);
+        let over = matches!(
+            pod["status"]["phase"].as_str(),
+            Some("Succeeded" | "Failed")
+        );
+        if over {
+            self.release(uid);
+        } else if !self.used.contains_key(uid) {
+            self.take(uid, pod);
+        }
+    }
+
+    /// Forgets a pod that is gone.
+    pub fn forget(&mut self, uid: &str) {
+        self.waiting.remove(uid);
+        self.release(uid);
+    }
+
+    fn take(&mut self, uid: &str, pod: &Value) {
+        let amounts = RESOURCES.map(|resource| requested(pod, resource));
+        if amounts.iter().any(|amount| *amount > 0) {
+            for (taken, amount) in self.taken.iter_mut().zip(amounts) {
+                *taken += amount;
             }
+            self.used.insert(uid.to_owned(), amounts);
+        }
+    }
+
+    /// Pods that wait get another chance when something becomes free.
+    fn release(&mut self, uid: &str) {
+        let Some(amounts) = self.used.remove(uid) else {
+            return;
+        };
+        for (taken, amount) in self.taken.iter_mut().zip(amounts) {
+            *taken -= amount;
+        }
+        for key in std::mem::take(&mut self.waiting).into_values() {
+            if let Some(pod) = self.shared.objects.get(&key)
+                && is_unscheduled(&pod)
+            {
+                self.schedule(&pod);
+            }
+        }
+    }
+
+    /// Binds `pod` to the node, or tells why it cannot be.
+    pub fn schedule(&mut self, pod: &Object) {
+        let (Some(key), Some(uid)) = (key_of(pod), pod["metadata"]["uid"].as_str()) else {
+            return;
+        };
+        let name = &self.shared.config.name;
+        let mut free = Vec::new();
+        for ((resource, all), taken) in RESOURCES.iter().zip(self.all).zip(self.taken) {
+            free.push((*resource, all - taken));
+        }
+        let told = obstacle(pod, &node_labels(name), &free).map(|why| unschedulable(&why));
+        if let Some(fresh) = bind(&self.shared, &key, uid, told.as_deref()) {
+            match &told {
+                None => self.take(uid, pod),
+                Some(_) => {
+                    self.waiting.insert(uid.to_owned(), key);
+                }
+            }
+            if fresh {
+                say(&self.shared, pod, told);
+            }
+        }
+    }
+}
+
+/// Writes the decision into the pod; tells whether it is a new one. None if the pod is gone or
+/// has a node already.
+fn bind(shared: &Shared, key: &ObjectKey, uid: &str, told: Option<&str>) -> Option<bool> {
+    let now = seconds(jiff::Timestamp::now());
+    let node = shared.config.name.as_str();
+    let mut decided = None;
+    let written = shared.objects.update(key, Preconditions::uid(uid), |pod| {
+        if !is_unscheduled(pod) {
+            return;
+        }
+        let generation = pod["metadata"]["generation"].clone();
+        let condition = match told {
+            None => json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null,
+                "lastTransitionTime": now}),
             Some(message) => json!({"type": "PodScheduled", "observedGeneration": generation,
                 "status": "False", "lastProbeTime": null, "lastTransitionTime": now,
                 "reason": "Unschedulable", "message": message}),
         };
+        if told.is_none() {
+            pod["spec"]["nodeName"] = node.into();
+        }
         let conditions = pod["status"]["conditions"].as_array();
-        let former = conditions
-            .into_iter()
-            .flatten()
-            .find(|one| one["type"] == "PodScheduled");
-        fresh = former.is_none_or(|former| former["message"] != condition["message"]);
+        let conditions = conditions.into_iter().flatten();
+        let (former, others): (Vec<_>, Vec<_>) =
+            conditions.partition(|one| one["type"] == "PodScheduled");
+        let fresh = former
+            .first()
+            .is_none_or(|former| former["message"] != condition["message"]);
+        decided = Some(fresh);
         if fresh {
-            let others = conditions.into_iter().flatten();
-            let others = others.filter(|one| one["type"] != "PodScheduled").cloned();
-            pod["status"]["conditions"] = others.chain([condition]).collect();
+            let next = others.into_iter().cloned().chain([condition]).collect();
+            pod["status"]["conditions"] = next;
         }
     });
-    if written.is_err() || !fresh {
-        // Gone meanwhile, or nothing new to say.
-        return;
-    }
+    written.ok().and(decided)
+}
+
+fn say(shared: &Shared, pod: &Object, told: Option<String>) {
     let name = pod["metadata"]["name"].as_str().unwrap_or_default();
     let namespace = pod["metadata"]["namespace"].as_str().unwrap_or_default();
     let node = &shared.config.name;
@@ -70,17 +175,11 @@ pub fn schedule(shared: &Shared, pod: &Object) {
             let text = format!("Successfully assigned {namespace}/{name} to {node}");
             ("Binding", EventType::Normal, "Scheduled", text)
         }
-        Some(message) => (
-            "Scheduling",
-            EventType::Warning,
-            "FailedScheduling",
-            message,
-        ),
+        Some(text) => ("Scheduling", EventType::Warning, "FailedScheduling", text),
     };
     let source = EventSource::Scheduler { action };
-    let said = shared
-        .objects
-        .record_event(&source, pod, None, kind, reason, &text);
+    let objects = &shared.objects;
+    let said = objects.record_event(&source, pod, None, kind, reason, &text);
     if let Err(error) = said {
         tracing::warn!(%error, reason, "an event could not be recorded");
     }
@@ -105,28 +204,6 @@ pub fn node_labels(name: &str) -> Value {
         "kubernetes.io/os": "linux",
         "kubernetes.io/arch": arch,
     })
-}
-
-/// What is left of each resource beside the requests of other pods, in thousandths.
-fn free(shared: &Shared, uid: &str) -> Vec<(&'static str, i128)> {
-    let (pods, _) = shared.objects.list(Resource::Pod, None);
-    let others: Vec<&Object> = pods
-        .iter()
-        .filter(|pod| pod["spec"]["nodeName"] == shared.config.name.as_str())
-        .filter(|pod| {
-            !matches!(
-                pod["status"]["phase"].as_str(),
-                Some("Succeeded" | "Failed")
-            )
-        })
-        .filter(|pod| pod["metadata"]["uid"] != uid)
-        .collect();
-    let left = |resource: &'static str| {
-        let all = millis(&capacity(resource)).unwrap_or_default();
-        let taken: i128 = others.iter().map(|pod| requested(pod, resource)).sum();
-        (resource, all - taken)
-    };
-    RESOURCES.map(left).to_vec()
 }
 
 /// What a pod asks for: its containers together, or its largest init container.

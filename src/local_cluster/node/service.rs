@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use jiff::Timestamp;
 use nix::unistd::{getegid, geteuid};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use super::config::NodeConfig;
 use super::exec::{ExecRefusal, ExecRequest, ExecSession};
@@ -20,8 +21,11 @@ use super::kubelet::status::{NodeFacts, seconds};
 use super::kubelet::values::capacity;
 use super::kubelet::worker::{Message, Worker, key_of};
 use super::logs::{LogOptions, LogRefusal, LogStream};
-use super::shim::plan::{ContainerDir, Isolation};
-use super::{exec, logs, probe, runtime, scheduler};
+use super::made_up::Story;
+use super::scheduler::{self, Scheduler};
+use super::shim::dir::ContainerDir;
+use super::shim::plan::Isolation;
+use super::{exec, logs, probe, runtime};
 use crate::local_cluster::objects::{
     EventKind, Object, ObjectError, ObjectKey, Objects, Preconditions, Resource,
 };
@@ -50,6 +54,10 @@ impl Node {
     pub async fn start(objects: Objects, mut config: NodeConfig) -> io::Result<Self> {
         fs::create_dir_all(&config.state_dir)?;
         config.state_dir = fs::canonicalize(&config.state_dir)?;
+        if std::env::current_exe().is_ok_and(|own| own == config.program) {
+            // Our file may be replaced by a newer one while we run; shims must be like us.
+            config.program = PathBuf::from("/proc/self/exe");
+        }
         let grounds = probe::probe(&config).await?;
         let user = match grounds.isolation {
             Isolation::Namespaces => (0, 0),
@@ -170,10 +178,11 @@ fn register(shared: &Shared) -> Result<(), ObjectError> {
 }
 
 fn node_status(shared: &Shared) -> Value {
+    let simulate = shared.config.simulate;
     let capacity = json!({
-        "cpu": capacity("cpu"),
-        "memory": capacity("memory"),
-        "pods": capacity("pods"),
+        "cpu": capacity("cpu", simulate),
+        "memory": capacity("memory", simulate),
+        "pods": capacity("pods", simulate),
     });
     let now = seconds(Timestamp::now());
     json!({
@@ -203,6 +212,7 @@ fn node_status(shared: &Shared) -> Value {
 /// Everything that follows the pods: one watch feeds the scheduler and the workers.
 async fn run_pods(shared: Arc<Shared>) {
     let mut pods = Pods {
+        scheduler: Scheduler::new(Arc::clone(&shared)),
         shared,
         workers: HashMap::new(),
         tasks: JoinSet::new(),
@@ -215,9 +225,18 @@ async fn run_pods(shared: Arc<Shared>) {
 
 struct Pods {
     shared: Arc<Shared>,
+    scheduler: Scheduler,
     /// By uid.
     workers: HashMap<String, UnboundedSender<Message>>,
-    tasks: JoinSet<String>,
+    tasks: JoinSet<Done>,
+}
+
+/// What a task of the node was for.
+enum Done {
+    /// To work for the pod of this uid; it is gone.
+    Worker(String),
+    /// To wait until this pod may be bound.
+    Delay(ObjectKey),
 }
 
 impl Pods {
@@ -226,7 +245,7 @@ impl Pods {
         let (pods, version) = self.shared.objects.list(Resource::Pod, None);
         self.forget_missing(&pods).await;
         for pod in &pods {
-            self.look_at(pod);
+            self.look_at(pod, true);
         }
         let Ok(mut watch) = self.shared.objects.watch(Resource::Pod, Some(version)) else {
             return;
@@ -236,23 +255,16 @@ impl Pods {
                 event = watch.next() => match event {
                     None => return,
                     Some(event) => match event.kind {
-                        EventKind::Added | EventKind::Modified => {
-                            self.look_at(&event.object);
-                            if makes_room(event.previous.as_deref(), &event.object) {
-                                self.reschedule();
-                            }
-                        }
+                        EventKind::Added => self.look_at(&event.object, true),
+                        EventKind::Modified => self.look_at(&event.object, false),
                         EventKind::Deleted => {
-                            self.tell(uid_of(&event.object), Message::Gone);
-                            self.reschedule();
+                            let uid = uid_of(&event.object);
+                            self.tell(uid, Message::Gone);
+                            self.scheduler.forget(uid);
                         }
                     },
                 },
-                Some(ended) = self.tasks.join_next() => {
-                    if let Ok(uid) = ended {
-                        self.workers.remove(&uid);
-                    }
-                }
+                Some(done) = self.tasks.join_next() => self.take(done),
             }
         }
     }
@@ -277,15 +289,33 @@ impl Pods {
         }
     }
 
-    fn look_at(&mut self, pod: &Object) {
+    fn take(&mut self, done: Result<Done, JoinError>) {
+        match done {
+            Ok(Done::Worker(uid)) => {
+                self.workers.remove(&uid);
+            }
+            Ok(Done::Delay(key)) => {
+                let pod = self.shared.objects.get(&key);
+                if let Some(pod) = pod.filter(|pod| scheduler::is_unscheduled(pod)) {
+                    self.scheduler.schedule(&pod);
+                }
+            }
+            Err(error) => tracing::error!(%error, "a task of the node has failed"),
+        }
+    }
+
+    /// `new` tells that the pod has not been looked at before.
+    fn look_at(&mut self, pod: &Object, new: bool) {
         if scheduler::is_unscheduled(pod) {
-            scheduler::schedule(&self.shared, pod);
+            // A pod that waits is scheduled again when there is room, or when it has changed.
+            self.schedule(pod, new);
             return;
         }
         if pod["spec"]["nodeName"] != self.shared.config.name.as_str() {
             return;
         }
         let uid = uid_of(pod).to_owned();
+        self.scheduler.see(&uid, pod);
         if self.workers.contains_key(&uid) {
             self.tell(&uid, Message::Changed(Arc::clone(pod)));
             return;
@@ -296,8 +326,26 @@ impl Pods {
         self.workers.insert(uid.clone(), sender);
         self.tasks.spawn(async move {
             worker.run().await;
-            uid
+            Done::Worker(uid)
         });
+    }
+
+    fn schedule(&mut self, pod: &Object, new: bool) {
+        let delay = if self.shared.config.simulate {
+            Story::of(pod).schedule_delay
+        } else {
+            Duration::ZERO
+        };
+        match key_of(pod) {
+            Some(_) if delay.is_zero() => self.scheduler.schedule(pod),
+            Some(key) if new => {
+                self.tasks.spawn(async move {
+                    tokio::time::sleep(delay).await;
+                    Done::Delay(key)
+                });
+            }
+            Some(_) | None => {}
+        }
     }
 
     fn tell(&self, uid: &str, message: Message) {
@@ -306,26 +354,8 @@ impl Pods {
             let _ = worker.send(message);
         }
     }
-
-    fn reschedule(&self) {
-        let (pods, _) = self.shared.objects.list(Resource::Pod, None);
-        for pod in pods.iter().filter(|pod| scheduler::is_unscheduled(pod)) {
-            scheduler::schedule(&self.shared, pod);
-        }
-    }
 }
 
 fn uid_of(pod: &Value) -> &str {
     pod["metadata"]["uid"].as_str().unwrap_or_default()
-}
-
-/// Whether a pod has just stopped using what it asked for.
-fn makes_room(before: Option<&Value>, now: &Value) -> bool {
-    let over = |pod: &Value| {
-        matches!(
-            pod["status"]["phase"].as_str(),
-            Some("Succeeded" | "Failed")
-        )
-    };
-    over(now) && !before.is_some_and(over)
 }

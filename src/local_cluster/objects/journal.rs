@@ -185,7 +185,7 @@ impl Journal {
             serde_json::to_writer(
                 &mut writer,
                 &RecordOut {
-                    v: super::store::version_of(object),
+                    v: super::version_of(object),
                     r: resource.plural(),
                     put: Some(object),
                     del: None,
@@ -202,6 +202,12 @@ impl Journal {
         self.threshold = COMPACTION_FLOOR.max(self.length.saturating_mul(2));
         self.file = file;
         Ok(())
+    }
+
+    /// Rewrites the file as soon as it is longer than this.
+    #[cfg(test)]
+    pub fn compact_at(&mut self, threshold: u64) {
+        self.threshold = threshold;
     }
 
     /// Puts off the next attempt to rewrite the file, after one has failed.

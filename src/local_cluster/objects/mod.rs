@@ -10,6 +10,7 @@ mod journal;
 mod moment;
 mod record;
 mod resource;
+mod state;
 mod store;
 mod watch;
 
@@ -17,6 +18,6 @@ pub use error::ObjectError;
 pub use moment::{now, now_micros};
 pub use record::{EventSource, EventType};
 pub use resource::{Object, ObjectKey, Resource};
-pub(crate) use store::version_of;
+pub(crate) use state::version_of;
 pub use store::{Objects, Preconditions};
 pub use watch::{EventKind, ObjectEvent, ObjectWatch};

@@ -139,3 +139,45 @@ fn event_name(object: &str) -> String {
         .map_or(nanos, |last| nanos.max(last + 1));
     format!("{object}.{next:x}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kubelet_repeats_is_counted_and_what_the_scheduler_says_is_not() {
+        let objects = Objects::in_memory();
+        let pod = json!({
+            "kind": "Pod",
+            "apiVersion": "v1",
+            "metadata": {"name": "p", "namespace": "n", "uid": "u", "resourceVersion": "1"},
+        });
+        let kubelet = EventSource::Kubelet {
+            node: "local".into(),
+        };
+        let scheduler = EventSource::Scheduler { action: "Binding" };
+        for source in [&kubelet, &kubelet, &scheduler, &scheduler] {
+            objects
+                .record_event(source, &pod, None, EventType::Warning, "Reason", "message")
+                .unwrap();
+        }
+        let other_container = Some("spec.containers{two}");
+        objects
+            .record_event(
+                &kubelet,
+                &pod,
+                other_container,
+                EventType::Warning,
+                "Reason",
+                "message",
+            )
+            .unwrap();
+        let (events, _) = objects.list(Resource::Event, Some("n"));
+        let counts: Vec<_> = events.iter().map(|event| event["count"].as_i64()).collect();
+        assert_eq!(counts, [Some(2), None, None, Some(1)]);
+        assert_eq!(events[0]["firstTimestamp"].as_str().map(str::len), Some(20));
+        assert_eq!(events[1]["firstTimestamp"], Value::Null);
+        assert_eq!(events[1]["eventTime"].as_str().map(str::len), Some(27));
+        assert_eq!(events[0]["involvedObject"]["uid"], "u");
+    }
+}

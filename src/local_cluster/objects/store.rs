@@ -1,24 +1,18 @@
 //! The store itself: a map per kind, one version counter, a bounded history.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rand::RngExt;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tokio::sync::watch::Sender;
 
-use super::journal::{Change, Journal, Record};
-use super::{EventKind, Object, ObjectError, ObjectEvent, ObjectKey, ObjectWatch, Resource};
+use super::journal::Journal;
+use super::state::{State, created_metadata, has_finalizers, is_ready_to_go, map_key};
+use super::{Object, ObjectError, ObjectEvent, ObjectKey, ObjectWatch, Resource};
 
-/// Changes of one kind that are kept for watches that start in the past or are slow.
-const HISTORY: usize = 20_000;
 /// Changes handed to a watch at a time.
 const BATCH: usize = 256;
-/// Tries to find a free name for `generateName`.
-const NAME_TRIES: usize = 8;
-
-type Kept = BTreeMap<(String, String), Object>;
 
 /// The cluster's objects. Cheap to clone; every clone is the same store.
 #[derive(Clone)]
@@ -28,21 +22,6 @@ struct Shared {
     state: Mutex<State>,
     /// One per kind, in the order of [`Resource::ALL`]: tells watches that there is news.
     signals: [Sender<u64>; Resource::ALL.len()],
-}
-
-#[derive(Default)]
-struct State {
-    version: u64,
-    kept: [Kept; Resource::ALL.len()],
-    history: [History; Resource::ALL.len()],
-    journal: Option<Journal>,
-}
-
-#[derive(Default)]
-struct History {
-    events: VecDeque<ObjectEvent>,
-    /// Events up to this version are no longer there.
-    dropped_through: u64,
 }
 
 /// What a caller expects of an object before it is changed or removed.
@@ -365,6 +344,15 @@ impl Objects {
         Ok(ObjectWatch::new(self.clone(), resource, from, signal))
     }
 
+    /// Keeps the last so many changes of each kind for watches that start in the past or are
+    /// slow, and forgets those before.
+    pub fn keep_history(&self, changes: usize) {
+        for history in &mut self.lock().history {
+            history.limit = changes;
+            history.trim();
+        }
+    }
+
     /// Forgets the history: watches that have not read it yet, and those that want to start
     /// before now, are told that their version is too old.
     pub fn forget_history(&self) {
@@ -405,225 +393,5 @@ impl Objects {
     }
 }
 
-impl State {
-    fn find(&self, key: &ObjectKey) -> Option<&Object> {
-        self.kept[key.resource.index()].get(&map_key(key))
-    }
-
-    fn free_name(
-        &self,
-        resource: Resource,
-        metadata: &Map<String, Value>,
-    ) -> Result<String, ObjectError> {
-        let text = |member: &str| metadata.get(member).and_then(Value::as_str);
-        let namespace = text("namespace").filter(|_| resource.namespaced());
-        let key = |name: &str| ObjectKey {
-            resource,
-            namespace: namespace.map(str::to_owned),
-            name: name.to_owned(),
-        };
-        let taken = |key: ObjectKey| {
-            self.find(&key).map(|found| ObjectError::AlreadyExists {
-                being_deleted: found["metadata"].get("deletionTimestamp").is_some(),
-                key,
-            })
-        };
-        if let Some(name) = text("name").filter(|name| !name.is_empty()) {
-            return match taken(key(name)) {
-                Some(error) => Err(error),
-                None => Ok(name.to_owned()),
-            };
-        }
-        let prefix = text("generateName")
-            .filter(|prefix| !prefix.is_empty())
-            .ok_or(ObjectError::Malformed("it has no name"))?;
-        let mut name = generated_name(prefix);
-        for _ in 1..NAME_TRIES {
-            if taken(key(&name)).is_none() {
-                break;
-            }
-            name = generated_name(prefix);
-        }
-        match taken(key(&name)) {
-            Some(error) => Err(error),
-            None => Ok(name),
-        }
-    }
-
-    fn put(
-        &mut self,
-        key: ObjectKey,
-        object: Object,
-        previous: Option<Object>,
-    ) -> Result<(), ObjectError> {
-        let version = self.version + 1;
-        if let Some(journal) = &mut self.journal {
-            journal.put(version, key.resource, &object)?;
-        }
-        self.apply_put(version, &key, object, previous);
-        Ok(())
-    }
-
-    fn apply_put(
-        &mut self,
-        version: u64,
-        key: &ObjectKey,
-        object: Object,
-        previous: Option<Object>,
-    ) {
-        self.version = version;
-        self.kept[key.resource.index()].insert(map_key(key), Arc::clone(&object));
-        self.history[key.resource.index()].push(ObjectEvent {
-            kind: if previous.is_some() {
-                EventKind::Modified
-            } else {
-                EventKind::Added
-            },
-            object,
-            previous,
-            version,
-        });
-    }
-
-    fn remove(&mut self, key: &ObjectKey, current: &Object) -> Result<Object, ObjectError> {
-        let version = self.version + 1;
-        if let Some(journal) = &mut self.journal {
-            let (namespace, name) = map_key(key);
-            journal.delete(version, key.resource, &namespace, &name)?;
-        }
-        Ok(self.apply_remove(version, key, current))
-    }
-
-    fn apply_remove(&mut self, version: u64, key: &ObjectKey, current: &Object) -> Object {
-        let mut last = (**current).clone();
-        last["metadata"]["resourceVersion"] = version.to_string().into();
-        let last = Arc::new(last);
-        self.version = version;
-        self.kept[key.resource.index()].remove(&map_key(key));
-        self.history[key.resource.index()].push(ObjectEvent {
-            kind: EventKind::Deleted,
-            object: Arc::clone(&last),
-            previous: Some(Arc::clone(current)),
-            version,
-        });
-        last
-    }
-
-    fn replay(&mut self, record: Record) {
-        match record.change {
-            Change::Put(object) => {
-                if let Some(key) = ObjectKey::of(record.resource, &object) {
-                    let previous = self.find(&key).cloned();
-                    self.apply_put(record.version, &key, Arc::new(object), previous);
-                }
-            }
-            Change::Delete { namespace, name } => {
-                let key = ObjectKey {
-                    resource: record.resource,
-                    namespace: record.resource.namespaced().then_some(namespace),
-                    name,
-                };
-                if let Some(current) = self.find(&key).cloned() {
-                    self.apply_remove(record.version, &key, &current);
-                }
-            }
-        }
-    }
-
-    /// Says that what has been replayed so far is a state, not a history.
-    fn begin_history(&mut self, version: u64) {
-        self.version = version;
-        for history in &mut self.history {
-            history.events.clear();
-            history.dropped_through = version;
-        }
-    }
-
-    fn compact_if_wanted(&mut self) {
-        let Some(journal) = &mut self.journal else {
-            return;
-        };
-        if !journal.wants_compaction() {
-            return;
-        }
-        let kept = Resource::ALL
-            .into_iter()
-            .zip(&self.kept)
-            .flat_map(|(resource, kept)| kept.values().map(move |object| (resource, object)));
-        if let Err(error) = journal.compact(self.version, kept) {
-            // The long journal is still whole: this costs space, not objects.
-            tracing::warn!(%error, "the cluster's journal could not be rewritten");
-            journal.postpone_compaction();
-        }
-    }
-}
-
-impl History {
-    fn push(&mut self, event: ObjectEvent) {
-        if self.events.len() == HISTORY
-            && let Some(dropped) = self.events.pop_front()
-        {
-            self.dropped_through = dropped.version;
-        }
-        self.events.push_back(event);
-    }
-}
-
-fn map_key(key: &ObjectKey) -> (String, String) {
-    (key.namespace.clone().unwrap_or_default(), key.name.clone())
-}
-
-/// The resource version that an object carries.
-pub(crate) fn version_of(object: &Value) -> u64 {
-    object["metadata"]["resourceVersion"]
-        .as_str()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or_default()
-}
-
-fn has_finalizers(object: &Value) -> bool {
-    object["metadata"]["finalizers"]
-        .as_array()
-        .is_some_and(|finalizers| !finalizers.is_empty())
-}
-
-/// Deleted, and without a grace period that is still to pass.
-fn is_ready_to_go(object: &Value) -> bool {
-    let metadata = &object["metadata"];
-    metadata.get("deletionTimestamp").is_some()
-        && metadata["deletionGracePeriodSeconds"].as_i64().unwrap_or(0) == 0
-}
-
-/// `prefix` and five random characters, as the API server appends them: no vowels and nothing
-/// that is easily misread.
-fn generated_name(prefix: &str) -> String {
-    const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
-    const LONGEST_PREFIX: usize = 58;
-    let mut name: String = prefix.chars().take(LONGEST_PREFIX).collect();
-    let mut random = rand::rng();
-    for _ in 0..5 {
-        name.push(char::from(LETTERS[random.random_range(0..LETTERS.len())]));
-    }
-    name
-}
-
-/// The metadata of a new object, in the order in which a reader expects them.
-fn created_metadata(mut given: Map<String, Value>, name: &str, version: u64) -> Value {
-    let mut metadata = Map::new();
-    metadata.insert("name".into(), name.into());
-    for member in ["generateName", "namespace"] {
-        if let Some(value) = given.shift_remove(member) {
-            metadata.insert(member.into(), value);
-        }
-    }
-    metadata.insert("uid".into(), uuid::Uuid::new_v4().to_string().into());
-    metadata.insert("resourceVersion".into(), version.to_string().into());
-    if let Some(generation) = given.shift_remove("generation") {
-        metadata.insert("generation".into(), generation);
-    }
-    metadata.insert("creationTimestamp".into(), json!(super::now()));
-    for (member, value) in given {
-        metadata.entry(member).or_insert(value);
-    }
-    Value::Object(metadata)
-}
+#[cfg(test)]
+mod tests;

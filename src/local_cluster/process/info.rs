@@ -39,6 +39,9 @@ pub struct Settings {
     pub images: Vec<String>,
     /// Run containers as plain processes even where the machine could keep them apart.
     pub plain_processes: bool,
+    /// How many changes of each kind are kept for watches that start in the past or are slow;
+    /// none for the usual number.
+    pub watch_history: Option<usize>,
 }
 
 /// A cluster that runs.

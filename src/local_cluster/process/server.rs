@@ -77,6 +77,9 @@ fn run_in(dir: &ClusterDir, settings: &OsString) -> io::Result<()> {
 async fn live(dir: &ClusterDir, settings: Settings) -> io::Result<()> {
     let credentials = Credentials::load_or_create(dir)?;
     let objects = Objects::open(dir.path()).map_err(io::Error::other)?;
+    if let Some(changes) = settings.watch_history {
+        objects.keep_history(changes);
+    }
     let listener = bind(&dir.port()).await?;
     let server = format!("https://{}", listener.local_addr()?);
     // Ends the API; the pods' processes are ended only when the owner wishes it.

@@ -51,7 +51,7 @@ impl ClusterClient {
     /// When no kubeconfig is found, or it cannot be read, or names no such context.
     pub async fn connect(settings: &ConnectionSettings) -> Result<Self, ConnectError> {
         let prepared = Prepared::new(settings, &Surroundings::of_this_process()).await?;
-        let kube = prepared.client()?;
+        let kube = prepared.client().await?;
         Ok(Self {
             shared: Arc::new(Shared {
                 id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
@@ -139,7 +139,11 @@ impl ClusterClient {
         }
         *refreshed = Some(now);
         let prepared = Prepared::new(&self.shared.settings, &Surroundings::of_this_process()).await;
-        match prepared.and_then(|prepared| prepared.client()) {
+        let made = match prepared {
+            Ok(prepared) => prepared.client().await,
+            Err(error) => Err(error),
+        };
+        match made {
             Ok(kube) => {
                 *self
                     .shared

@@ -64,8 +64,8 @@ pub enum ApiError {
 impl ApiError {
     /// Whether the same request may succeed later without anybody changing anything.
     ///
-    /// True for a failed connection, a missing answer, 401 (credentials expire and are read
-    /// again), 408, 410, 429 and every 5xx.
+    /// True for a failed connection, a missing answer, one that is no JSON (a proxy's page), 401
+    /// (credentials expire and are read again), 408, 410, 429 and every 5xx.
     #[must_use]
     pub fn retryable(&self) -> bool {
         match self {
@@ -73,7 +73,9 @@ impl ApiError {
                 matches!(refusal.code, 401 | 408 | 410 | 429 | 500..=599)
             }
             Self::TimedOut { .. } | Self::Transport { .. } | Self::Credentials { .. } => true,
-            Self::Unreadable { .. } | Self::Unsendable { .. } => false,
+            // What is no JSON at all comes from a proxy; what is, and does not fit, stays so.
+            Self::Unreadable { source, .. } => !source.is_data(),
+            Self::Unsendable { .. } => false,
         }
     }
 
@@ -311,6 +313,17 @@ mod tests {
         for code in [400, 403, 404, 405, 409, 415, 422] {
             assert!(!refused(code, "").retryable(), "{code}");
         }
+    }
+
+    #[test]
+    fn a_proxys_page_passes_and_an_object_that_does_not_fit_does_not() {
+        let unreadable = |body: &str| ApiError::Unreadable {
+            request: "get pod a/b".into(),
+            source: serde_json::from_str::<RawDetails>(body).err().unwrap(),
+        };
+        assert!(unreadable("<html>").retryable());
+        assert!(unreadable("{\"kind\": ").retryable());
+        assert!(!unreadable("{\"kind\": 7}").retryable());
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod connect_error;
 mod connections;
 mod error;
 mod pool;
+mod proxy;
 mod request;
 mod source;
 

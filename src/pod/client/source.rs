@@ -7,6 +7,7 @@ use std::time::Duration;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use serde_json::Value;
 
+use super::proxy::goes_direct;
 use super::{ConnectError, ConnectionSettings};
 
 /// How long the TCP and TLS handshakes may take.
@@ -17,6 +18,7 @@ pub(super) struct Surroundings {
     kubeconfig: Option<OsString>,
     home: Option<PathBuf>,
     has_service_account: bool,
+    no_proxy: Option<String>,
 }
 
 impl Surroundings {
@@ -26,6 +28,9 @@ impl Surroundings {
             home: std::env::home_dir(),
             has_service_account: std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
                 && Path::new("/var/run/secrets/kubernetes.io/serviceaccount/token").exists(),
+            no_proxy: std::env::var("NO_PROXY")
+                .or_else(|_| std::env::var("no_proxy"))
+                .ok(),
         }
     }
 }
@@ -141,7 +146,7 @@ impl Prepared {
                         .map_err(|error| bad_kubeconfig(&origin, &error))?;
                 }
                 (
-                    from_kubeconfig(merged, settings, &origin).await?,
+                    from_kubeconfig(merged, settings, around, &origin).await?,
                     origin,
                     false,
                 )
@@ -157,7 +162,7 @@ impl Prepared {
                     })?
                 };
                 (
-                    from_kubeconfig(parsed, settings, &origin).await?,
+                    from_kubeconfig(parsed, settings, around, &origin).await?,
                     origin,
                     false,
                 )
@@ -170,10 +175,6 @@ impl Prepared {
         config.default_retry = false;
         if settings.verify_ssl == Some(false) {
             config.accept_invalid_certs = true;
-        }
-        if is_loopback(&config.cluster_url) {
-            // A proxy of the environment cannot reach this machine's own loopback.
-            config.proxy_url = None;
         }
         Ok(Self {
             config,
@@ -190,11 +191,19 @@ impl Prepared {
             .to_owned()
     }
 
-    pub(super) fn client(&self) -> Result<kube::Client, ConnectError> {
-        kube::Client::try_from(self.config.clone()).map_err(|error| ConnectError::Setup {
+    /// Makes the client. On a thread of its own, since a login program is run and waited for.
+    pub(super) async fn client(&self) -> Result<kube::Client, ConnectError> {
+        let config = self.config.clone();
+        let made = tokio::task::spawn_blocking(move || kube::Client::try_from(config)).await;
+        let problem = match made {
+            Ok(Ok(client)) => return Ok(client),
+            Ok(Err(error)) => login_problem(&error),
+            Err(error) => error.to_string(),
+        };
+        Err(ConnectError::Setup {
             origin: self.origin.clone(),
             server: self.server(),
-            problem: login_problem(&error),
+            problem,
         })
     }
 }
@@ -207,17 +216,16 @@ pub(super) fn login_problem(error: &kube::Error) -> String {
             out.status
         );
     }
+    if let kube::Error::ProxyProtocolDisabled { proxy_url, .. } = error {
+        // The proxy's address may hold a password, so only its host is shown.
+        return format!(
+            "HTTPS_PROXY or the kubeconfig asks for the proxy {}, and this program speaks to API \
+             servers without proxies only: if the server can be reached directly, add its host to \
+             NO_PROXY",
+            proxy_url.host().unwrap_or("(unnamed)")
+        );
+    }
     error.to_string()
-}
-
-fn is_loopback(url: &http::Uri) -> bool {
-    url.host().is_some_and(|host| {
-        host == "localhost"
-            || host
-                .trim_matches(['[', ']'])
-                .parse::<std::net::IpAddr>()
-                .is_ok_and(|address| address.is_loopback())
-    })
 }
 
 fn read_file(path: &Path) -> Result<Kubeconfig, ConnectError> {
@@ -243,9 +251,26 @@ fn bad_kubeconfig(origin: &str, error: &KubeconfigError) -> ConnectError {
     }
 }
 
+/// Whether the context's cluster is reached through a proxy that the kubeconfig itself names.
+fn names_a_proxy(kubeconfig: &Kubeconfig, context: &str) -> bool {
+    let cluster = kubeconfig
+        .contexts
+        .iter()
+        .find(|named| named.name == context)
+        .and_then(|named| named.context.as_ref())
+        .map(|context| context.cluster.as_str());
+    kubeconfig
+        .clusters
+        .iter()
+        .filter(|named| Some(named.name.as_str()) == cluster)
+        .filter_map(|named| named.cluster.as_ref()?.proxy_url.as_ref())
+        .any(|proxy| !proxy.is_empty())
+}
+
 async fn from_kubeconfig(
     kubeconfig: Kubeconfig,
     settings: &ConnectionSettings,
+    around: &Surroundings,
     origin: &str,
 ) -> Result<kube::Config, ConnectError> {
     let known: Vec<String> = kubeconfig
@@ -276,13 +301,25 @@ async fn from_kubeconfig(
             known,
         });
     }
+    let names_a_proxy = names_a_proxy(&kubeconfig, &context);
     let options = KubeConfigOptions {
         context: Some(context),
         ..KubeConfigOptions::default()
     };
-    kube::Config::from_custom_kubeconfig(kubeconfig, &options)
+    let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
         .await
-        .map_err(|error| bad_kubeconfig(origin, &error))
+        .map_err(|error| bad_kubeconfig(origin, &error))?;
+    // The environment's proxy has exceptions; one that the kubeconfig names has none.
+    let exceptions = around.no_proxy.as_deref().unwrap_or_default();
+    if !names_a_proxy
+        && config
+            .cluster_url
+            .host()
+            .is_some_and(|host| goes_direct(host, exceptions))
+    {
+        config.proxy_url = None;
+    }
+    Ok(config)
 }
 
 #[cfg(test)]

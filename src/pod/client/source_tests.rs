@@ -6,6 +6,7 @@ fn nowhere() -> Surroundings {
         kubeconfig: None,
         home: None,
         has_service_account: false,
+        no_proxy: None,
     }
 }
 
@@ -36,6 +37,7 @@ fn the_usual_places_are_tried_in_order() {
         kubeconfig: Some(std::env::join_paths([&absent, &listed]).unwrap()),
         home: Some(dir.path().to_owned()),
         has_service_account: true,
+        no_proxy: None,
     };
     assert_eq!(
         choose(&settings, &around).unwrap(),
@@ -181,4 +183,26 @@ async fn a_server_that_is_not_there_is_told_with_its_address() {
         "{error:?}"
     );
     assert!(error.to_string().contains(&server), "{error}");
+}
+
+#[tokio::test]
+async fn a_connection_over_tls_can_be_set_up() {
+    let object = serde_json::json!({
+        "current-context": "c",
+        "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+    });
+    for verify_ssl in [None, Some(false)] {
+        let settings = ConnectionSettings {
+            kube_config: Some(object.clone()),
+            verify_ssl,
+            ..ConnectionSettings::default()
+        };
+        let client = ClusterClient::connect(&settings).await.unwrap();
+        let error = client.ping().await.unwrap_err();
+        assert!(
+            matches!(error, ConnectError::Unreachable { .. }),
+            "{error:?}"
+        );
+    }
 }

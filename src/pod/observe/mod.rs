@@ -32,3 +32,6 @@ pub use start::{HopelessStart, hopeless_start};
 pub use verdict::{BaseState, FailureCause, Pending, PodFailure, PodVerdict, StartStage};
 pub use view::observe;
 pub(crate) use view::{PodView, moment};
+
+#[cfg(test)]
+mod tests;

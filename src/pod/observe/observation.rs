@@ -214,6 +214,34 @@ pub enum ContainerState {
     Unreported,
 }
 
+impl ContainerState {
+    /// Older kubelets say why a pull failed only while they try, not while they wait to try
+    /// again. Whether waiting is hopeless hangs on the why, so it is carried along.
+    fn keep_cause(&mut self, before: &Self) {
+        let (
+            Self::Waiting {
+                reason: Some(reason),
+                message: Some(message),
+            },
+            Self::Waiting {
+                reason: Some(earlier_reason),
+                message: Some(earlier),
+            },
+        ) = (self, before)
+        else {
+            return;
+        };
+        if reason != "ImagePullBackOff" || message.contains("ErrImagePull") {
+            return;
+        }
+        if earlier_reason == "ErrImagePull" {
+            *message = format!("{message}: ErrImagePull: {earlier}");
+        } else if earlier_reason == reason && earlier.starts_with(message.as_str()) {
+            message.clone_from(earlier);
+        }
+    }
+}
+
 /// How a container ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terminated {
@@ -322,6 +350,7 @@ impl PodObservation {
                 continue;
             };
             container.started |= before.started;
+            container.state.keep_cause(&before.state);
             if before.fate != Fate::Unseen {
                 container.fate = before.fate;
             }

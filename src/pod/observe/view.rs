@@ -119,7 +119,7 @@ impl PodView {
         };
         let pod_policy = restart_policy(spec.restart_policy.as_deref());
 
-        let containers = status
+        let mut containers: Vec<ContainerObservation> = status
             .container_statuses
             .iter()
             .flatten()
@@ -149,6 +149,8 @@ impl PodView {
                 observe_container(container, kind, policy, pressed)
             })
             .collect();
+        // Kept for as long as the pod is waited for, ten thousand times over.
+        containers.shrink_to_fit();
 
         let scheduled = find("PodScheduled");
         PodObservation {

@@ -198,6 +198,14 @@ impl Session {
                         self.resume = Some(version);
                     }
                 }
+                WatchEvent::Unreadable { version, source } => {
+                    count(&self.counters.errors);
+                    tracing::warn!(namespace = %self.namespace, %version, error = %source,
+                        "an event about a pod cannot be read");
+                    if first_list.is_none() && !version.is_empty() {
+                        self.resume = Some(version);
+                    }
+                }
                 WatchEvent::Refused(refusal) if refusal.code == 410 => {
                     return Ok(SessionEnd::Expired);
                 }

@@ -4,6 +4,7 @@ use futures::StreamExt;
 use http_body_util::{BodyDataStream, BodyExt};
 use kube::client::Body;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::pod::client::{ApiError, ApiRequest, Refusal, not_answered};
 use crate::pod::observe::PodView;
@@ -26,6 +27,11 @@ pub(super) enum WatchEvent {
     },
     /// The watch ends, and why.
     Refused(Refusal),
+    /// The event is about an object that cannot be read. It must not hide those behind it.
+    Unreadable {
+        version: String,
+        source: serde_json::Error,
+    },
 }
 
 /// The events of an open watch.
@@ -114,14 +120,20 @@ enum Kind {
 }
 
 fn parse(line: &[u8]) -> Result<WatchEvent, serde_json::Error> {
-    let parsed = serde_json::from_slice::<Line<PodView>>(line);
-    let Ok(Line { kind, object }) = parsed else {
+    let Line { kind, object } = match serde_json::from_slice::<Line<PodView>>(line) {
+        Ok(parsed) => parsed,
         // The object of an error is a Status, whose `status` is no pod's.
-        let failed: Line<serde_json::Value> = serde_json::from_slice(line)?;
-        if failed.kind == Kind::Error {
-            return Ok(refused(&failed.object));
+        Err(source) => {
+            let Line { kind, object } = serde_json::from_slice::<Line<Value>>(line)?;
+            if kind == Kind::Error {
+                return Ok(refused(&object));
+            }
+            let version = object["metadata"]["resourceVersion"].as_str();
+            return Ok(WatchEvent::Unreadable {
+                version: version.unwrap_or_default().to_owned(),
+                source,
+            });
         }
-        return parsed.map(|line| WatchEvent::Is(line.object));
     };
     Ok(match kind {
         Kind::Added | Kind::Modified => WatchEvent::Is(object),
@@ -134,11 +146,11 @@ fn parse(line: &[u8]) -> Result<WatchEvent, serde_json::Error> {
                 .is_some_and(|value| value == "true"),
             version: object.metadata.resource_version.unwrap_or_default(),
         },
-        Kind::Error => refused(&serde_json::from_slice::<Line<serde_json::Value>>(line)?.object),
+        Kind::Error => refused(&serde_json::from_slice::<Line<Value>>(line)?.object),
     })
 }
 
-fn refused(status: &serde_json::Value) -> WatchEvent {
+fn refused(status: &Value) -> WatchEvent {
     WatchEvent::Refused(
         Refusal::from_status(status.to_string().as_bytes()).unwrap_or_else(|| Refusal {
             code: 500,
@@ -168,6 +180,11 @@ mod tests {
         assert!(matches!(
             parse(expired.as_bytes()).unwrap(),
             WatchEvent::Refused(refusal) if refusal.code == 410 && refusal.reason == "Expired"
+        ));
+        let odd = r#"{"type":"MODIFIED","object":{"metadata":{"resourceVersion":"9"},"status":{"startTime":"yesterday"}}}"#;
+        assert!(matches!(
+            parse(odd.as_bytes()).unwrap(),
+            WatchEvent::Unreadable { version, .. } if version == "9"
         ));
         assert!(parse(b"{\"type\":\"ADDED\"}").is_err());
         assert!(parse(b"not json").is_err());

@@ -113,7 +113,7 @@ impl<'a> Parser<'a> {
                         .map_err(|why| format!("unable to parse requirement: {why}"))?;
                     all.push(requirement);
                 }
-                other => {
+                other @ (Token::Symbol(_) | Token::End) => {
                     return Err(format!(
                         "found '{}', expected: !, identifier, or 'end of string'",
                         other.text()
@@ -124,14 +124,14 @@ impl<'a> Parser<'a> {
                 Token::End => return Ok(all),
                 Token::Symbol(",") => match self.peek() {
                     Token::Word(_) | Token::Symbol("!") => {}
-                    other => {
+                    other @ (Token::Symbol(_) | Token::End) => {
                         return Err(format!(
                             "found '{}', expected: identifier after ','",
                             other.text()
                         ));
                     }
                 },
-                other => {
+                other @ (Token::Word(_) | Token::Symbol(_)) => {
                     return Err(format!(
                         "found '{}', expected: ',' or 'end of string'",
                         other.text()
@@ -148,7 +148,9 @@ impl<'a> Parser<'a> {
         }
         let key = match self.next() {
             Token::Word(key) => key,
-            other => return Err(format!("found '{}', expected: identifier", other.text())),
+            other @ (Token::Symbol(_) | Token::End) => {
+                return Err(format!("found '{}', expected: identifier", other.text()));
+            }
         };
         if let Some(fault) = key_fault(key) {
             return Err(format!("<nil>: Invalid value: {key:?}: {fault}"));
@@ -194,7 +196,9 @@ impl<'a> Parser<'a> {
     fn values(&mut self) -> Result<Vec<String>, String> {
         match self.next() {
             Token::Symbol("(") => {}
-            other => return Err(format!("found '{}', expected: '('", other.text())),
+            other @ (Token::Word(_) | Token::Symbol(_) | Token::End) => {
+                return Err(format!("found '{}', expected: '('", other.text()));
+            }
         }
         let mut values = Vec::new();
         loop {
@@ -209,7 +213,9 @@ impl<'a> Parser<'a> {
             match self.next() {
                 Token::Symbol(")") => return Ok(values),
                 Token::Symbol(",") => {}
-                other => return Err(format!("found '{}', expected: ',' or ')'", other.text())),
+                other @ (Token::Word(_) | Token::Symbol(_) | Token::End) => {
+                    return Err(format!("found '{}', expected: ',' or ')'", other.text()));
+                }
             }
         }
     }

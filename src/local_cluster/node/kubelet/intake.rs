@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::place::PodPlace;
-use super::state::{Container, Ended, Failure, Ground, PodState, RestartPolicy, Role};
+use super::state::{Container, Ended, Failure, Ground, PodState, RestartPolicy, Role, Run};
 
 /// What the kubelet knows of a pod that it has just got.
 #[must_use]
@@ -71,7 +71,7 @@ pub fn former_state(pod: &Value, place: &PodPlace, now: Timestamp) -> PodState {
             }
             None if !told["containerID"].is_null() || !told["state"]["terminated"].is_null() => {
                 // It ran, and its files are gone: nobody will ever know.
-                container.run = super::state::Run::Ended(Ended::unknown());
+                container.run = Run::Ended(Ended::unknown());
             }
             None => {}
         }
@@ -80,6 +80,52 @@ pub fn former_state(pod: &Value, place: &PodPlace, now: Timestamp) -> PodState {
         state.ground = Ground::Ready;
     }
     state
+}
+
+/// Takes in what the API shows of containers that take no process: there is nothing else that
+/// knows of them. Gives those that run, with the moment of their start.
+pub fn take_told(pod: &Value, state: &mut PodState) -> Vec<(usize, Timestamp)> {
+    let mut running = Vec::new();
+    for (index, container) in state.containers.iter_mut().enumerate() {
+        let told = container_status(pod, container);
+        let Some(id) = told["containerID"].as_str() else {
+            continue;
+        };
+        container.id = Some(id.to_owned());
+        container.restarts = count(&told["restartCount"]);
+        container.last = told["lastState"].get("terminated").map(ended);
+        if let Some(started_at) = moment(&told["state"]["running"]["startedAt"]) {
+            running.push((index, started_at));
+            container.run = Run::Running {
+                id: id.to_owned(),
+                started_at,
+            };
+        } else if let Some(told) = told["state"].get("terminated") {
+            container.run = Run::Ended(ended(told));
+        } else {
+            container.run = Run::Waiting(None);
+        }
+        state.ground = Ground::Ready;
+    }
+    running
+}
+
+fn ended(told: &Value) -> Ended {
+    let text = |member: &str| told[member].as_str().map(str::to_owned);
+    Ended {
+        exit_code: i32::try_from(told["exitCode"].as_i64().unwrap_or_default()).unwrap_or(-1),
+        reason: text("reason").unwrap_or_default(),
+        message: text("message"),
+        started_at: moment(&told["startedAt"]),
+        finished_at: moment(&told["finishedAt"]),
+        id: text("containerID"),
+    }
+}
+
+fn count(told: &Value) -> u32 {
+    told.as_u64()
+        .and_then(|count| u32::try_from(count).ok())
+        .unwrap_or_default()
 }
 
 /// Whether the API already shows the final phase.

@@ -6,7 +6,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use serde_json::Value;
 
 use crate::local_cluster::node::logs::Record;
-use crate::local_cluster::node::shim::plan::ContainerDir;
+use crate::local_cluster::node::shim::dir::ContainerDir;
 
 /// The most that is taken from the file, in bytes.
 const MOST: usize = 4096;

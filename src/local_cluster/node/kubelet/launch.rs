@@ -4,15 +4,18 @@ use std::io;
 use std::time::Duration;
 
 use futures::FutureExt;
+use jiff::Timestamp;
 use serde_json::Value;
 
+use super::handle::Handle;
 use super::last_words;
 use super::place::PodPlace;
 use super::preparation::{self, Refusal};
 use super::shared::Shared;
 use super::state::Waiting;
 use crate::local_cluster::node::runtime::{ContainerHandle, News};
-use crate::local_cluster::node::shim::plan::{ContainerDir, StartRecord};
+use crate::local_cluster::node::shim::dir::ContainerDir;
+use crate::local_cluster::node::shim::plan::ContainerPlan;
 use crate::local_cluster::objects::EventType;
 
 /// How long a command may take to be started until the pod's worker turns to other things.
@@ -24,9 +27,9 @@ const RETRY: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Launched {
     /// Where further news come from.
-    pub handle: ContainerHandle,
-    /// That its command runs or ran; none if that is not known yet.
-    pub start: Option<StartRecord>,
+    pub handle: Handle,
+    /// Since when its command runs or ran; none if that is not known yet.
+    pub start: Option<Timestamp>,
     /// That it has ended already.
     pub exit: Option<News>,
 }
@@ -60,20 +63,24 @@ impl Launch<'_> {
             pod,
             container,
             ..
-        } = self;
+        } = &self;
         preparation::image(shared, container, self.tries)?;
         let image = &container["image"];
         let text = format!("Container image {image} already present on machine");
         self.say(EventType::Normal, "Pulled", &text);
         let plan = preparation::plan(shared, pod, container, self.place, &self.dir)?;
-        last_words::make_room(&self.dir).map_err(|error| in_the_way(&error))?;
-        let program = &shared.config.program;
-        let launched = ContainerHandle::launch(program, self.dir.clone(), &plan).await;
+        let launched = self.make(&plan).await;
         let handle = launched.map_err(|error| in_the_way(&error))?;
         self.say(EventType::Normal, "Created", "Container created");
-        let first = first_news(handle)
-            .await
-            .map_err(|error| in_the_way(&error))?;
+        if let Some(asked) = preparation::ignored_user(shared, pod, container) {
+            let text = format!(
+                "runAsUser {asked} is ignored: containers of the local cluster run as the user \
+                 who started it"
+            );
+            self.say(EventType::Warning, "RunAsUserIgnored", &text);
+        }
+        let first = first_news(Handle::Process(handle)).await;
+        let first = first.map_err(|error| in_the_way(&error))?;
         match (&first.start, &first.exit) {
             (Some(_), _) => self.say(EventType::Normal, "Started", "Container started"),
             (None, Some(News::Ended(exit))) => {
@@ -83,6 +90,17 @@ impl Launch<'_> {
             (None, _) => {}
         }
         Ok(first)
+    }
+
+    async fn make(&self, plan: &ContainerPlan) -> io::Result<ContainerHandle> {
+        // What an earlier try has left was never a container.
+        match std::fs::remove_dir_all(self.dir.path()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => other?,
+        }
+        last_words::make_room(&self.dir)?;
+        let program = &self.shared.config.program;
+        ContainerHandle::launch(program, self.dir.clone(), plan).await
     }
 
     fn say(&self, kind: EventType, reason: &str, text: &str) {
@@ -96,14 +114,14 @@ impl Launch<'_> {
 /// # Errors
 /// When its files are not readable.
 pub async fn adopt(dir: ContainerDir) -> io::Result<Launched> {
-    let mut launched = first_news(ContainerHandle::adopt(dir)?).await?;
+    let mut launched = first_news(Handle::Process(ContainerHandle::adopt(dir)?)).await?;
     if launched.start.is_some() && launched.exit.is_none() {
         launched.exit = launched.handle.next().now_or_never().transpose()?;
     }
     Ok(launched)
 }
 
-async fn first_news(mut handle: ContainerHandle) -> io::Result<Launched> {
+async fn first_news(mut handle: Handle) -> io::Result<Launched> {
     let news = match tokio::time::timeout(PATIENCE, handle.next()).await {
         Ok(news) => Some(news?),
         Err(_) => None,

@@ -97,6 +97,13 @@ impl PodState {
         };
     }
 
+    /// A new run of a container was made; its command is still to be started.
+    pub fn starting(&mut self, index: usize) {
+        if let Some(container) = self.containers.get_mut(index) {
+            container.starting = true;
+        }
+    }
+
     /// The command of a container runs.
     pub fn started(&mut self, index: usize, id: String, started_at: Timestamp) {
         if let Some(container) = self.begin(index, &id) {
@@ -168,6 +175,7 @@ impl PodState {
     /// Takes note that run `id` of a container is the newest one.
     fn begin(&mut self, index: usize, id: &str) -> Option<&mut Container> {
         let container = self.containers.get_mut(index)?;
+        container.starting = false;
         if container.id.as_deref() != Some(id) {
             let again = container.id.is_some();
             if let Run::Ended(ended) = &container.run {
@@ -212,9 +220,9 @@ impl PodState {
         let mains_run = self
             .containers
             .iter()
-            .any(|one| one.is_running() && one.role != Role::Sidecar);
+            .any(|one| one.is_alive() && one.role != Role::Sidecar);
         for (index, container) in self.containers.iter_mut().enumerate() {
-            if !container.is_running() {
+            if !container.is_alive() {
                 // A run that is not going to be repeated is the last word on its container.
                 if let (Run::Waiting(_), Some(last)) = (&container.run, &container.last) {
                     container.run = Run::Ended(last.clone());
@@ -269,6 +277,7 @@ impl PodState {
             return (false, true);
         };
         let startable = match &container.run {
+            _ if container.starting => false,
             Run::Waiting(_) => true,
             Run::Running { .. } => false,
             Run::Ended(ended) => self.will_restart(container, ended.exit_code),

@@ -5,6 +5,7 @@
 
 mod conditions;
 mod environment;
+mod handle;
 mod images;
 mod intake;
 mod last_words;

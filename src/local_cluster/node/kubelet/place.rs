@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::local_cluster::node::shim::plan::ContainerDir;
+use crate::local_cluster::node::shim::dir::ContainerDir;
 
 /// The runtime that container ids name.
 const RUNTIME: &str = "adjourn";
@@ -71,8 +71,10 @@ impl PodPlace {
     #[must_use]
     pub fn newest_run(&self, container: &str) -> Option<u32> {
         let entries = fs::read_dir(self.runs(container)).ok()?.flatten();
-        entries
-            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        // Without a lock there has never been a shim.
+        numbers
+            .filter(|number| self.run(container, *number).lock().exists())
             .max()
     }
 

@@ -9,7 +9,9 @@ use super::place::PodPlace;
 use super::shared::Shared;
 use super::state::Waiting;
 use super::{environment, images, volumes};
-use crate::local_cluster::node::shim::plan::{ContainerDir, ContainerPlan, Isolation, MountPlan};
+use crate::local_cluster::node::quantity::divided;
+use crate::local_cluster::node::shim::dir::ContainerDir;
+use crate::local_cluster::node::shim::plan::{ContainerPlan, Isolation, MountPlan};
 use crate::local_cluster::objects::EventType;
 
 /// Where a container's last words go, unless its spec says otherwise.
@@ -173,7 +175,10 @@ pub fn plan(
         });
     }
     let config = &shared.config;
-    let mut plan = ContainerPlan::new(command, isolation, config.limits(), config.log_plan());
+    let mut limits = config.limits();
+    let memory = container["resources"]["limits"]["memory"].as_str();
+    limits.memory_bytes = memory.and_then(|most| u64::try_from(divided(most, "1")?).ok());
+    let mut plan = ContainerPlan::new(command, isolation, limits, config.log_plan());
     plan.env = env;
     plan.working_dir = PathBuf::from(container["workingDir"].as_str().unwrap_or("/"));
     plan.hostname = hostname;
@@ -181,6 +186,14 @@ pub fn plan(
     plan.hidden = shared.grounds.hidden.clone();
     plan.read_only_root = container["securityContext"]["readOnlyRootFilesystem"] == true;
     Ok(plan)
+}
+
+/// The user that a container asks for and does not get: it runs as whom the node runs as.
+#[must_use]
+pub fn ignored_user(shared: &Shared, pod: &Value, container: &Value) -> Option<i64> {
+    let own = container["securityContext"]["runAsUser"].as_i64();
+    let asked = own.or(pod["spec"]["securityContext"]["runAsUser"].as_i64())?;
+    (asked != i64::from(shared.facts.user.0)).then_some(asked)
 }
 
 fn waits(

@@ -110,6 +110,8 @@ pub struct Container {
     pub due: Option<Timestamp>,
     /// How long it waits before the next start.
     pub delay: Duration,
+    /// A new run of it was made and does not run yet.
+    pub starting: bool,
     /// It was asked to end, and when it will be made to.
     pub stopping: Option<Timestamp>,
     /// It was made to end.
@@ -129,9 +131,16 @@ impl Container {
             id: None,
             due: None,
             delay: Duration::ZERO,
+            starting: false,
             stopping: None,
             killed: false,
         }
+    }
+
+    /// Whether there is anything of it that must end.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.is_running() || self.starting
     }
 
     /// Whether it runs.
@@ -263,10 +272,10 @@ impl PodState {
         self.failure.is_some() || self.deletion.is_some()
     }
 
-    /// Whether no container runs.
+    /// Whether no container runs or is about to.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        !self.containers.iter().any(Container::is_running)
+        !self.containers.iter().any(Container::is_alive)
     }
 
     /// Whether an end of `container` with that code is not its last.

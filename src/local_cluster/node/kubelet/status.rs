@@ -58,6 +58,12 @@ pub fn write(pod: &mut Value, state: &PodState, facts: &NodeFacts, now: Timestam
     }
 }
 
+/// Whether [`write`] would change nothing.
+#[must_use]
+pub fn is_shown(pod: &Value, state: &PodState, facts: &NodeFacts, now: Timestamp) -> bool {
+    in_order(&pod["status"]) == in_order(&status(pod, state, facts, now))
+}
+
 fn in_order(status: &Value) -> Value {
     let mut status = status.clone();
     if let Some(conditions) = status["conditions"].as_array_mut() {

@@ -110,7 +110,7 @@ impl Values<'_> {
         let (kind, name) = resource.split_once('.').unwrap_or((resource, ""));
         let resources = &container["resources"];
         let written = resources[kind][name].as_str().map(str::to_owned);
-        let capacity = || capacity(name);
+        let capacity = || capacity(name, false);
         // Without a limit the container may have all that the node has.
         let quantity = match kind {
             "limits" => written.unwrap_or_else(capacity),
@@ -127,16 +127,16 @@ impl Values<'_> {
     }
 }
 
-/// What the node has of `cpu` or `memory`, as a quantity.
+/// What the node has of `cpu` or `memory`, as a quantity. A simulated one is boundless.
 #[must_use]
-pub fn capacity(name: &str) -> String {
+pub fn capacity(name: &str, simulated: bool) -> String {
     match name {
+        _ if simulated => "1000000Gi".to_owned(),
         "cpu" => std::thread::available_parallelism()
             .map_or(1, usize::from)
             .to_string(),
         "memory" => memory().unwrap_or_else(|| "1Gi".to_owned()),
-        "pods" => "10000".to_owned(),
-        _ => "1000Gi".to_owned(),
+        _ => "10000".to_owned(),
     }
 }
 

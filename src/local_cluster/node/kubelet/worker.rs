@@ -3,25 +3,27 @@
 //! It is the only one who writes this pod's status. Between two steps it waits for a change of the
 //! pod's object, for news of a container, or for the next moment at which something is due.
 
+mod containers;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinSet;
 
+use super::handle::Handle;
 use super::intake;
-use super::launch::{Launch, Launched};
 use super::machine::Effect;
 use super::place::PodPlace;
-use super::preparation::Refusal;
 use super::shared::Shared;
-use super::state::{Ended, PodState, Role};
+use super::state::PodState;
 use super::status::{self, seconds};
-use super::{last_words, launch, volumes};
-use crate::local_cluster::node::runtime::{self, ContainerHandle, News};
-use crate::local_cluster::node::shim::plan::{ContainerDir, ExitRecord};
+use super::volumes;
+use crate::local_cluster::node::made_up::Stop;
+use crate::local_cluster::node::runtime::News;
 use crate::local_cluster::objects::{
     EventType, Object, ObjectError, ObjectKey, Preconditions, Resource,
 };
@@ -35,7 +37,7 @@ pub enum Message {
     Gone,
 }
 
-type Watched = (usize, ContainerHandle, std::io::Result<News>);
+type Watched = (usize, Handle, std::io::Result<News>);
 
 /// The worker of one pod.
 pub struct Worker {
@@ -47,6 +49,8 @@ pub struct Worker {
     /// Failed tries of each container's image.
     tries: Vec<u32>,
     watched: JoinSet<Watched>,
+    /// How to end made-up containers.
+    stops: HashMap<usize, UnboundedSender<Stop>>,
     inbox: UnboundedReceiver<Message>,
     /// The object is gone, so that nothing can be told any more.
     gone: bool,
@@ -77,6 +81,7 @@ impl Worker {
             pod,
             state,
             watched: JoinSet::new(),
+            stops: HashMap::new(),
             inbox,
             gone: false,
             removed: false,
@@ -102,35 +107,6 @@ impl Worker {
             }
             self.take_waiting();
         }
-    }
-
-    /// Takes up the containers that an earlier server started.
-    async fn adopt(&mut self) {
-        for index in 0..self.state.containers.len() {
-            let Some((name, number)) = self.state.containers.get(index).and_then(|container| {
-                container.id.as_ref()?;
-                Some((container.name.clone(), container.restarts + 1))
-            }) else {
-                continue;
-            };
-            if number > 1 {
-                let last = self.former_end(index, &name, number - 1);
-                if let Some(container) = self.state.containers.get_mut(index) {
-                    container.last = last;
-                }
-            }
-            let dir = self.place.run(&name, number);
-            match launch::adopt(dir).await {
-                Ok(launched) => self.take_launched(index, number, launched),
-                Err(error) => self.lost(index, number, &error.to_string()),
-            }
-        }
-    }
-
-    fn former_end(&self, index: usize, name: &str, number: u32) -> Option<Ended> {
-        let dir = self.place.run(name, number);
-        let exit = dir.exit().ok().flatten()?;
-        Some(self.end_of(index, number, &dir, &exit))
     }
 
     async fn wait(&mut self, wake: Option<Timestamp>) {
@@ -188,70 +164,6 @@ impl Worker {
         self.pod = pod;
     }
 
-    fn take_news(&mut self, (index, handle, news): Watched) {
-        let number = self.number(index);
-        match news {
-            Ok(News::Started(start)) => {
-                let id = self.id(index, number);
-                self.state.started(index, id, start.started_at);
-                self.watch(index, handle);
-            }
-            Ok(News::Ended(exit)) => {
-                let ended = self.end_of(index, number, handle.dir(), &exit);
-                self.state.ended(index, ended, Timestamp::now());
-            }
-            Ok(News::Lost) => {
-                self.lost(index, number, "its shim was lost");
-            }
-            Err(error) => self.lost(index, number, &error.to_string()),
-        }
-    }
-
-    fn watch(&mut self, index: usize, mut handle: ContainerHandle) {
-        self.watched.spawn(async move {
-            let news = handle.next().await;
-            (index, handle, news)
-        });
-    }
-
-    /// Nobody can tell how the container ended.
-    fn lost(&mut self, index: usize, number: u32, why: &str) {
-        tracing::warn!(pod = self.state.title, why, "a container was lost");
-        let now = Timestamp::now();
-        let began = self
-            .state
-            .containers
-            .get(index)
-            .and_then(|one| match &one.run {
-                super::state::Run::Running { started_at, .. } => Some(*started_at),
-                super::state::Run::Waiting(_) | super::state::Run::Ended(_) => None,
-            });
-        let ended = Ended {
-            id: Some(self.id(index, number)),
-            started_at: began,
-            finished_at: Some(now),
-            ..Ended::unknown()
-        };
-        self.state.ended(index, ended, now);
-    }
-
-    fn end_of(&self, index: usize, number: u32, dir: &ContainerDir, exit: &ExitRecord) -> Ended {
-        let spec = self.spec(index);
-        let (reason, message) = match (&exit.start_error, exit.exit_code) {
-            (Some(why), _) => ("StartError", Some(why.clone())),
-            (None, 0) => ("Completed", last_words::of(dir, spec, 0)),
-            (None, code) => ("Error", last_words::of(dir, spec, code)),
-        };
-        Ended {
-            exit_code: exit.exit_code,
-            reason: reason.to_owned(),
-            message,
-            started_at: exit.started_at,
-            finished_at: Some(exit.finished_at),
-            id: Some(self.id(index, number)),
-        }
-    }
-
     async fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Prepare => self.prepare(),
@@ -260,9 +172,9 @@ impl Worker {
                 let name = self.name(index);
                 let text = format!("Stopping container {name}");
                 self.say_of(index, EventType::Normal, "Killing", &text);
-                self.order(index, runtime::stop);
+                self.order(index, Stop::Ask);
             }
-            Effect::Kill(index) => self.order(index, runtime::kill),
+            Effect::Kill(index) => self.order(index, Stop::Kill),
             Effect::TellBackOff(index) => {
                 let (name, title) = (self.name(index), &self.state.title);
                 let text = format!("Back-off restarting failed container {name} in pod {title}");
@@ -277,6 +189,10 @@ impl Worker {
     }
 
     fn prepare(&mut self) {
+        if self.shared.config.simulate {
+            self.state.prepared();
+            return;
+        }
         let values = self.shared.values(&self.pod);
         match volumes::make_all(&self.place.volumes(), values) {
             Ok(()) => self.state.prepared(),
@@ -288,70 +204,6 @@ impl Worker {
                 self.say(EventType::Warning, "FailedMount", &text);
                 self.state.not_prepared(Timestamp::now());
             }
-        }
-    }
-
-    async fn launch(&mut self, index: usize) {
-        let number = self.place.newest_run(&self.name(index)).unwrap_or(0) + 1;
-        let container = self.spec(index);
-        let launch = Launch {
-            shared: &self.shared,
-            pod: &self.pod,
-            container,
-            place: &self.place,
-            dir: self.place.run(&self.name(index), number),
-            path: self.path(index),
-            tries: self.tries.get(index).copied().unwrap_or_default(),
-        };
-        match launch.run().await {
-            Ok(launched) => self.take_launched(index, number, launched),
-            Err(Refusal::Wait {
-                waiting,
-                after,
-                events,
-            }) => {
-                for (kind, reason, text) in events {
-                    self.say_of(index, kind, reason, &text);
-                }
-                if let Some(tries) = self.tries.get_mut(index) {
-                    *tries += 1;
-                }
-                let due = Timestamp::now() + after;
-                self.state.refused(index, waiting, due);
-            }
-            Err(Refusal::Never { reason, message }) => {
-                self.say_of(index, EventType::Warning, reason, &message);
-                self.state.fail(reason, message, Timestamp::now());
-            }
-        }
-    }
-
-    fn take_launched(&mut self, index: usize, number: u32, launched: Launched) {
-        let id = self.id(index, number);
-        let Launched {
-            handle,
-            start,
-            exit,
-        } = launched;
-        if let Some(start) = start {
-            self.state.started(index, id, start.started_at);
-        }
-        match exit {
-            Some(News::Ended(exit)) => {
-                let ended = self.end_of(index, number, handle.dir(), &exit);
-                self.state.ended(index, ended, Timestamp::now());
-            }
-            Some(News::Lost) => {
-                self.lost(index, number, "its shim was lost");
-            }
-            Some(News::Started(_)) | None => self.watch(index, handle),
-        }
-    }
-
-    fn order(&self, index: usize, order: fn(&ContainerDir) -> std::io::Result<()>) {
-        let dir = self.place.run(&self.name(index), self.number(index));
-        if let Err(error) = order(&dir) {
-            tracing::warn!(%error, pod = self.state.title, "a container cannot be reached");
         }
     }
 
@@ -386,6 +238,9 @@ impl Worker {
         }
         let expected = Preconditions::uid(self.place.uid());
         let (state, facts, now) = (&self.state, &self.shared.facts, Timestamp::now());
+        if status::is_shown(&self.pod, state, facts, now) {
+            return;
+        }
         let told = self.shared.objects.update(&self.key, expected, |pod| {
             status::write(pod, state, facts, now);
         });
@@ -413,37 +268,6 @@ impl Worker {
     fn say_of(&self, index: usize, kind: EventType, reason: &str, text: &str) {
         let path = self.path(index);
         self.shared.say(&self.pod, Some(&path), kind, reason, text);
-    }
-
-    /// How events name the container.
-    fn path(&self, index: usize) -> String {
-        let member = match self.state.containers.get(index).map(|one| one.role) {
-            Some(Role::Init | Role::Sidecar) => "initContainers",
-            Some(Role::App) | None => "containers",
-        };
-        format!("spec.{member}{{{}}}", self.name(index))
-    }
-
-    fn name(&self, index: usize) -> String {
-        let container = self.state.containers.get(index);
-        container.map_or_else(String::new, |one| one.name.clone())
-    }
-
-    fn spec(&self, index: usize) -> &Value {
-        match self.state.containers.get(index) {
-            Some(container) => intake::spec_of(&self.pod, container),
-            None => &Value::Null,
-        }
-    }
-
-    /// The number of the container's newest run.
-    fn number(&self, index: usize) -> u32 {
-        let container = self.state.containers.get(index);
-        container.map_or(1, |one| one.restarts + 1)
-    }
-
-    fn id(&self, index: usize, number: u32) -> String {
-        self.place.id(&self.name(index), number)
     }
 }
 

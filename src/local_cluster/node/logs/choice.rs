@@ -4,10 +4,12 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 use serde_json::Value;
 
+use super::made_up::MadeUpLog;
 use super::reader::{Reader, RunEnd};
 use super::{LogOptions, LogRefusal, LogStream};
 use crate::local_cluster::node::kubelet::place::PodPlace;
 use crate::local_cluster::node::kubelet::shared::Shared;
+use crate::local_cluster::node::made_up::Story;
 
 /// The log of `container` of `pod`, whose object is as the caller has just read it.
 ///
@@ -45,6 +47,11 @@ pub fn open(
             LogRefusal::bad_request(format!("container {container:?} in pod {name:?} is {why}"))
         })?
     };
+    let end = RunEnd::new(shared.objects.clone(), pod, container, id);
+    if shared.config.simulate {
+        let log = MadeUpLog::new(Story::of(pod), status, id);
+        return Ok(Reader::made_up(log, end, options).into_stream());
+    }
     let place = PodPlace::new(&shared.config.state_dir, uid);
     let newest = place.newest_run(container).unwrap_or(0);
     let Some(number) = (1..=newest).find(|number| place.id(container, *number) == id) else {
@@ -52,7 +59,6 @@ pub fn open(
         let text = format!("unable to retrieve container logs for {id}");
         return Ok(stream::iter([Ok(Bytes::from(text))]).boxed());
     };
-    let end = RunEnd::new(shared.objects.clone(), pod, container, id);
     let reader = Reader::new(place.run(container, number), end, options);
     Ok(reader.into_stream())
 }

@@ -2,6 +2,7 @@
 
 mod choice;
 mod format;
+mod made_up;
 mod reader;
 
 pub(super) use choice::{open, status_of};

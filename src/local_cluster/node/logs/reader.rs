@@ -14,8 +14,9 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt, SeekFrom};
 
 use super::choice::status_of;
 use super::format::Record;
+use super::made_up::MadeUpLog;
 use super::{LogOptions, LogStream};
-use crate::local_cluster::node::shim::plan::ContainerDir;
+use crate::local_cluster::node::shim::dir::ContainerDir;
 use crate::local_cluster::objects::{ObjectKey, Objects, Resource};
 
 /// As much as is read and sent at a time, in bytes.
@@ -55,9 +56,17 @@ impl RunEnd {
     }
 }
 
+/// Where records come from.
+enum Source {
+    /// The files of a container.
+    Dir(ContainerDir),
+    /// A story.
+    MadeUp(MadeUpLog),
+}
+
 /// Reads a log piece by piece.
 pub struct Reader {
-    dir: ContainerDir,
+    source: Source,
     end: RunEnd,
     options: LogOptions,
     /// Lines before this second are left out.
@@ -72,7 +81,20 @@ pub struct Reader {
 }
 
 impl Reader {
+    /// Reads the log of the container in `dir`.
     pub fn new(dir: ContainerDir, end: RunEnd, options: &LogOptions) -> Self {
+        Self::of(Source::Dir(dir), end, options)
+    }
+
+    /// Reads a log that is made up.
+    pub fn made_up(mut log: MadeUpLog, end: RunEnd, options: &LogOptions) -> Self {
+        if let Some(lines) = options.tail_lines {
+            log.skip_to_tail(lines);
+        }
+        Self::of(Source::MadeUp(log), end, options)
+    }
+
+    fn of(source: Source, end: RunEnd, options: &LogOptions) -> Self {
         let seconds = options.since_seconds.map(|seconds| {
             let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
             let back = Timestamp::now().checked_sub(SignedDuration::from_secs(seconds));
@@ -80,7 +102,7 @@ impl Reader {
         });
         let since = options.since_time.or(seconds);
         Self {
-            dir,
+            source,
             end,
             since: since.map(|since| since.strftime("%Y-%m-%dT%H:%M:%S").to_string()),
             file: None,
@@ -132,7 +154,10 @@ impl Reader {
     }
 
     async fn open(&mut self) -> io::Result<()> {
-        let mut file = match File::open(self.dir.log()).await {
+        let Source::Dir(dir) = &self.source else {
+            return Ok(());
+        };
+        let mut file = match File::open(dir.log()).await {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.over = true;
@@ -150,11 +175,18 @@ impl Reader {
 
     /// What comes of the next bytes of the file; none at its end.
     async fn read(&mut self) -> io::Result<Option<Bytes>> {
-        let Some(file) = &mut self.file else {
-            return Ok(None);
+        let size = match (&mut self.source, &mut self.file) {
+            (Source::MadeUp(log), _) => {
+                let records = log.read();
+                self.torn.extend_from_slice(&records);
+                records.len()
+            }
+            (Source::Dir(_), Some(file)) => {
+                self.torn.reserve(CHUNK);
+                file.read_buf(&mut self.torn).await?
+            }
+            (Source::Dir(_), None) => return Ok(None),
         };
-        self.torn.reserve(CHUNK);
-        let size = file.read_buf(&mut self.torn).await?;
         let last = self.torn.iter().rposition(|byte| *byte == b'\n');
         let Some(last) = last else {
             return Ok((size > 0).then(Bytes::new));
@@ -197,10 +229,11 @@ impl Reader {
     /// Goes over to the newest file, if a stream that is followed has come to the end of one that
     /// was put aside.
     async fn follow_aside(&mut self) -> io::Result<bool> {
-        let (true, Some(file)) = (self.options.follow, &self.file) else {
+        let (Source::Dir(dir), true, Some(file)) = (&self.source, self.options.follow, &self.file)
+        else {
             return Ok(false);
         };
-        let newest = match File::open(self.dir.log()).await {
+        let newest = match File::open(dir.log()).await {
             Ok(newest) => newest,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error),
@@ -222,7 +255,10 @@ impl Reader {
         if !self.options.follow {
             return Ok(true);
         }
-        let dir = self.dir.clone();
+        let Source::Dir(dir) = &self.source else {
+            return Ok(self.end.is_shown());
+        };
+        let dir = dir.clone();
         let look = move || Ok(dir.exit()?.is_some() || !dir.shim_alive()?);
         tokio::task::spawn_blocking(look)
             .await

@@ -17,8 +17,9 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, geteuid};
 use serde::{Deserialize, Serialize};
 
+use super::dir::ContainerDir;
 use super::init;
-use super::plan::{ContainerDir, ContainerPlan, Isolation, StartRecord};
+use super::plan::{ContainerPlan, Isolation, StartRecord};
 use super::program;
 
 /// Between two looks at whether the container still runs.

@@ -15,8 +15,9 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{sethostname, setsid};
 
+use super::dir::ContainerDir;
 use super::identity::Powers;
-use super::plan::{ContainerDir, ContainerPlan, Isolation, Limits};
+use super::plan::{ContainerPlan, Isolation, Limits};
 use super::{identity, program, root};
 
 /// The exit code of a container whose command could not be started.

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::plan::{ContainerDir, LogPlan};
+use super::dir::ContainerDir;
+use super::plan::LogPlan;
 
 /// The longest piece that is stored as one record, in bytes.
 const PIECE: usize = 16384;

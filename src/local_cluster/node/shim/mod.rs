@@ -4,11 +4,13 @@
 //! into the container and becomes the command. They know the container's directory and nothing of
 //! pods or of the cluster. All of it is single-threaded, blocking code.
 
+pub(super) mod dir;
 pub mod exec;
 pub(super) mod identity;
 pub(super) mod init;
 mod inside;
 pub(super) mod log_writer;
+mod memory;
 pub(super) mod orders;
 pub(super) mod plan;
 mod program;

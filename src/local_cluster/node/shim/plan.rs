@@ -1,14 +1,9 @@
-//! The files by which the node and a container's shim speak to each other.
-//!
-//! They lie in the container's own directory and are the whole protocol: whoever starts later (a
-//! restarted server) reads the same files. Each carries a version.
+//! What the node and a container's shim tell each other, in files that carry a version.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::PathBuf;
 
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// The version of the formats in this file.
@@ -44,6 +39,9 @@ pub struct Limits {
     pub file_bytes: u64,
     /// The size of what it writes outside volumes, in bytes (namespaces only).
     pub scratch_bytes: u64,
+    /// How much memory all of them may have together, in bytes.
+    #[serde(default)]
+    pub memory_bytes: Option<u64>,
 }
 
 /// When the log file is put aside for a new one.
@@ -151,6 +149,9 @@ pub struct ExitRecord {
     pub finished_at: Timestamp,
     /// Why it could not be started.
     pub start_error: Option<String>,
+    /// Whether it was ended because it took too much memory.
+    #[serde(default)]
+    pub out_of_memory: bool,
 }
 
 impl ExitRecord {
@@ -163,6 +164,7 @@ impl ExitRecord {
             started_at: Some(started_at),
             finished_at,
             start_error: None,
+            out_of_memory: false,
         }
     }
 
@@ -175,181 +177,8 @@ impl ExitRecord {
             started_at: None,
             finished_at: at,
             start_error: Some(why),
+            out_of_memory: false,
         }
-    }
-}
-
-/// The directory of one run of one container.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ContainerDir(PathBuf);
-
-impl ContainerDir {
-    /// The directory at `path`.
-    #[must_use]
-    pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self(path.into())
-    }
-
-    /// Where it is.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-
-    /// The log file that is being written.
-    #[must_use]
-    pub fn log(&self) -> PathBuf {
-        self.0.join("log")
-    }
-
-    /// The log file that was put aside last.
-    #[must_use]
-    pub fn old_log(&self) -> PathBuf {
-        self.0.join("log.1")
-    }
-
-    /// What the container leaves as its last words.
-    #[must_use]
-    pub fn termination_log(&self) -> PathBuf {
-        self.0.join("termination-log")
-    }
-
-    /// The pipe that the shim reads its orders from.
-    #[must_use]
-    pub fn control(&self) -> PathBuf {
-        self.0.join("control")
-    }
-
-    /// The pipe that tells when the command runs, and by its end that the shim is gone.
-    #[must_use]
-    pub fn events(&self) -> PathBuf {
-        self.0.join("events")
-    }
-
-    /// The file that the shim holds locked as long as it lives.
-    #[must_use]
-    pub fn lock(&self) -> PathBuf {
-        self.0.join("lock")
-    }
-
-    /// Where the container's root file system is put together.
-    #[must_use]
-    pub fn root(&self) -> PathBuf {
-        self.0.join("root")
-    }
-
-    /// Where what the container writes to the host's directories is kept, as the machine's root.
-    #[must_use]
-    pub fn layers(&self) -> PathBuf {
-        self.0.join("layers")
-    }
-
-    /// What the shim itself has to say when something is wrong with it.
-    #[must_use]
-    pub fn complaint(&self) -> PathBuf {
-        self.0.join("shim.err")
-    }
-
-    fn plan_file(&self) -> PathBuf {
-        self.0.join("container.json")
-    }
-
-    fn start_file(&self) -> PathBuf {
-        self.0.join("started.json")
-    }
-
-    fn exit_file(&self) -> PathBuf {
-        self.0.join("exit.json")
-    }
-
-    /// Makes the directory and stores the plan.
-    ///
-    /// # Errors
-    /// When the directory or the file cannot be written.
-    pub fn create(&self, plan: &ContainerPlan) -> io::Result<()> {
-        fs::create_dir_all(self.root())?;
-        // Whoever loses a plan to a power failure has lost the container too.
-        fs::write(self.plan_file(), serde_json::to_vec(plan)?)
-    }
-
-    /// The stored plan.
-    ///
-    /// # Errors
-    /// When it is missing or not readable.
-    pub fn plan(&self) -> io::Result<ContainerPlan> {
-        load(&self.plan_file())?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
-    }
-
-    /// Stores that the command runs.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn store_start(&self, record: &StartRecord) -> io::Result<()> {
-        store(&self.start_file(), record, false)
-    }
-
-    /// Whether and where the command runs or ran.
-    ///
-    /// # Errors
-    /// When the file is there and not readable.
-    pub fn start(&self) -> io::Result<Option<StartRecord>> {
-        load(&self.start_file())
-    }
-
-    /// Stores how the container ended; it is on the disk when this returns.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn store_exit(&self, record: &ExitRecord) -> io::Result<()> {
-        store(&self.exit_file(), record, true)
-    }
-
-    /// How the container ended; none while it lives, or when its shim was lost.
-    ///
-    /// # Errors
-    /// When the file is there and not readable.
-    pub fn exit(&self) -> io::Result<Option<ExitRecord>> {
-        load(&self.exit_file())
-    }
-
-    /// Whether a shim holds the lock.
-    ///
-    /// # Errors
-    /// When the lock file cannot be opened for another reason than its absence.
-    pub fn shim_alive(&self) -> io::Result<bool> {
-        let file = match File::open(self.lock()) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(error),
-        };
-        match file.try_lock_shared() {
-            Ok(()) => Ok(false),
-            Err(fs::TryLockError::WouldBlock) => Ok(true),
-            Err(fs::TryLockError::Error(error)) => Err(error),
-        }
-    }
-}
-
-/// Written beside, then renamed: a reader sees the whole file or none.
-fn store(path: &Path, value: &impl Serialize, durable: bool) -> io::Result<()> {
-    let beside = path.with_extension("tmp");
-    let mut file = File::create(&beside)?;
-    file.write_all(&serde_json::to_vec(value)?)?;
-    if durable {
-        file.sync_all()?;
-    }
-    fs::rename(&beside, path)?;
-    match path.parent() {
-        Some(parent) if durable => File::open(parent)?.sync_all(),
-        Some(_) | None => Ok(()),
-    }
-}
-
-fn load<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
     }
 }
 
@@ -384,17 +213,5 @@ mod tests {
         assert!(record.alive());
         record.birth = record.birth.map(|birth| birth + 1);
         assert!(!record.alive());
-    }
-
-    #[test]
-    fn a_lock_tells_whether_the_shim_lives() {
-        let temp = tempfile::tempdir().unwrap();
-        let dir = ContainerDir::new(temp.path());
-        assert!(!dir.shim_alive().unwrap());
-        let held = File::create(dir.lock()).unwrap();
-        held.lock().unwrap();
-        assert!(dir.shim_alive().unwrap());
-        drop(held);
-        assert!(!dir.shim_alive().unwrap());
     }
 }

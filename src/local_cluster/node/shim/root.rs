@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::{chdir, pivot_root};
 
+use super::dir::ContainerDir;
 use super::identity::Powers;
-use super::plan::{ContainerDir, ContainerPlan};
+use super::plan::ContainerPlan;
 use super::root_mounts::{bind, bind_read_only, own_memory, read_only};
 use super::{inside, root_devices, root_volumes, submounts};
 

@@ -24,13 +24,17 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::stat::Mode;
 use nix::unistd::{Pid, mkfifo, setsid};
 
+use super::dir::ContainerDir;
 use super::identity::Powers;
 use super::log_writer::{LogWriter, Output};
-use super::plan::{ContainerDir, ContainerPlan, ExitRecord, Isolation, StartRecord};
-use super::{identity, orders, survivors};
+use super::plan::{ContainerPlan, ExitRecord, Isolation, StartRecord};
+use super::{identity, memory, orders, survivors};
 
 /// How long the outputs of a dead container may stay open before they are given up.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Between two looks at the memory of a container that has a limit, in milliseconds.
+const LOOK_MILLIS: u8 = 50;
 
 /// Runs the shim of the container in `dir` until the container has ended.
 #[must_use]
@@ -67,6 +71,8 @@ fn shim(dir: &ContainerDir) -> io::Result<()> {
             signals,
             started: None,
             start_error: None,
+            memory_bytes: plan.limits.memory_bytes,
+            out_of_memory: false,
         }
         .watch()?,
         Err(error) => ExitRecord::not_started(error.to_string(), Timestamp::now()),
@@ -172,6 +178,8 @@ struct Shim<'a> {
     signals: SignalFd,
     started: Option<Timestamp>,
     start_error: Option<String>,
+    memory_bytes: Option<u64>,
+    out_of_memory: bool,
 }
 
 impl Shim<'_> {
@@ -183,6 +191,7 @@ impl Shim<'_> {
             self.take_output()?;
             self.listen()?;
             self.obey()?;
+            self.watch_memory();
             for death in self.deaths()? {
                 let end = (death, Timestamp::now(), Instant::now());
                 ended.get_or_insert(end);
@@ -203,7 +212,11 @@ impl Shim<'_> {
 
     fn record(self, code: i32, finished: Timestamp) -> ExitRecord {
         match (self.start_error, self.started) {
-            (None, Some(started)) => ExitRecord::ended(code, started, finished),
+            (None, Some(started)) => {
+                let mut record = ExitRecord::ended(code, started, finished);
+                record.out_of_memory = self.out_of_memory;
+                record
+            }
             (Some(why), _) => ExitRecord::not_started(why, finished),
             (None, None) => ExitRecord::not_started(
                 format!("its first process ended with code {code} before the command was started"),
@@ -226,8 +239,8 @@ impl Shim<'_> {
         for fd in open.into_iter().flatten() {
             fds.push(PollFd::new(fd, PollFlags::POLLIN));
         }
-        let timeout = if ended {
-            PollTimeout::from(100_u8)
+        let timeout = if ended || self.memory_bytes.is_some() {
+            PollTimeout::from(LOOK_MILLIS)
         } else {
             PollTimeout::NONE
         };
@@ -280,6 +293,16 @@ impl Shim<'_> {
             let _ = (&mut &*self.events).write_all(orders::STARTED);
         }
         Ok(())
+    }
+
+    fn watch_memory(&mut self) {
+        let Some(most) = self.memory_bytes else {
+            return;
+        };
+        if !self.out_of_memory && memory::resident(self.container.pid) > most {
+            self.out_of_memory = true;
+            self.signal(Signal::SIGKILL);
+        }
     }
 
     fn obey(&mut self) -> io::Result<()> {

@@ -1,0 +1,271 @@
+//! What the store holds while it is locked: objects, their history, and the journal behind them.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use rand::RngExt;
+use serde_json::{Map, Value, json};
+
+use super::journal::{Change, Journal, Record};
+use super::{EventKind, Object, ObjectError, ObjectEvent, ObjectKey, Resource};
+
+/// Changes of one kind that are kept for watches that start in the past or are slow, unless
+/// another number is asked for.
+const HISTORY: usize = 20_000;
+/// Tries to find a free name for `generateName`.
+const NAME_TRIES: usize = 8;
+
+pub(super) type Kept = BTreeMap<(String, String), Object>;
+
+#[derive(Default)]
+pub(super) struct State {
+    pub version: u64,
+    pub kept: [Kept; Resource::ALL.len()],
+    pub history: [History; Resource::ALL.len()],
+    pub journal: Option<Journal>,
+}
+
+pub(super) struct History {
+    pub events: VecDeque<ObjectEvent>,
+    /// How many events are kept.
+    pub limit: usize,
+    /// Events up to this version are no longer there.
+    pub dropped_through: u64,
+}
+
+impl State {
+    pub fn find(&self, key: &ObjectKey) -> Option<&Object> {
+        self.kept[key.resource.index()].get(&map_key(key))
+    }
+
+    pub fn free_name(
+        &self,
+        resource: Resource,
+        metadata: &Map<String, Value>,
+    ) -> Result<String, ObjectError> {
+        let text = |member: &str| metadata.get(member).and_then(Value::as_str);
+        let namespace = text("namespace").filter(|_| resource.namespaced());
+        let key = |name: &str| ObjectKey {
+            resource,
+            namespace: namespace.map(str::to_owned),
+            name: name.to_owned(),
+        };
+        let taken = |key: ObjectKey| {
+            self.find(&key).map(|found| ObjectError::AlreadyExists {
+                being_deleted: found["metadata"].get("deletionTimestamp").is_some(),
+                key,
+            })
+        };
+        if let Some(name) = text("name").filter(|name| !name.is_empty()) {
+            return match taken(key(name)) {
+                Some(error) => Err(error),
+                None => Ok(name.to_owned()),
+            };
+        }
+        let prefix = text("generateName")
+            .filter(|prefix| !prefix.is_empty())
+            .ok_or(ObjectError::Malformed("it has no name"))?;
+        let mut name = generated_name(prefix);
+        for _ in 1..NAME_TRIES {
+            if taken(key(&name)).is_none() {
+                break;
+            }
+            name = generated_name(prefix);
+        }
+        match taken(key(&name)) {
+            Some(error) => Err(error),
+            None => Ok(name),
+        }
+    }
+
+    pub fn put(
+        &mut self,
+        key: ObjectKey,
+        object: Object,
+        previous: Option<Object>,
+    ) -> Result<(), ObjectError> {
+        let version = self.version + 1;
+        if let Some(journal) = &mut self.journal {
+            journal.put(version, key.resource, &object)?;
+        }
+        self.apply_put(version, &key, object, previous);
+        Ok(())
+    }
+
+    fn apply_put(
+        &mut self,
+        version: u64,
+        key: &ObjectKey,
+        object: Object,
+        previous: Option<Object>,
+    ) {
+        self.version = version;
+        self.kept[key.resource.index()].insert(map_key(key), Arc::clone(&object));
+        self.history[key.resource.index()].push(ObjectEvent {
+            kind: if previous.is_some() {
+                EventKind::Modified
+            } else {
+                EventKind::Added
+            },
+            object,
+            previous,
+            version,
+        });
+    }
+
+    pub fn remove(&mut self, key: &ObjectKey, current: &Object) -> Result<Object, ObjectError> {
+        let version = self.version + 1;
+        if let Some(journal) = &mut self.journal {
+            let (namespace, name) = map_key(key);
+            journal.delete(version, key.resource, &namespace, &name)?;
+        }
+        Ok(self.apply_remove(version, key, current))
+    }
+
+    fn apply_remove(&mut self, version: u64, key: &ObjectKey, current: &Object) -> Object {
+        let mut last = (**current).clone();
+        last["metadata"]["resourceVersion"] = version.to_string().into();
+        let last = Arc::new(last);
+        self.version = version;
+        self.kept[key.resource.index()].remove(&map_key(key));
+        self.history[key.resource.index()].push(ObjectEvent {
+            kind: EventKind::Deleted,
+            object: Arc::clone(&last),
+            previous: Some(Arc::clone(current)),
+            version,
+        });
+        last
+    }
+
+    pub fn replay(&mut self, record: Record) {
+        match record.change {
+            Change::Put(object) => {
+                if let Some(key) = ObjectKey::of(record.resource, &object) {
+                    let previous = self.find(&key).cloned();
+                    self.apply_put(record.version, &key, Arc::new(object), previous);
+                }
+            }
+            Change::Delete { namespace, name } => {
+                let key = ObjectKey {
+                    resource: record.resource,
+                    namespace: record.resource.namespaced().then_some(namespace),
+                    name,
+                };
+                if let Some(current) = self.find(&key).cloned() {
+                    self.apply_remove(record.version, &key, &current);
+                }
+            }
+        }
+    }
+
+    /// Says that what has been replayed so far is a state, not a history.
+    pub fn begin_history(&mut self, version: u64) {
+        self.version = version;
+        for history in &mut self.history {
+            history.events.clear();
+            history.dropped_through = version;
+        }
+    }
+
+    pub fn compact_if_wanted(&mut self) {
+        let Some(journal) = &mut self.journal else {
+            return;
+        };
+        if !journal.wants_compaction() {
+            return;
+        }
+        let kept = Resource::ALL
+            .into_iter()
+            .zip(&self.kept)
+            .flat_map(|(resource, kept)| kept.values().map(move |object| (resource, object)));
+        if let Err(error) = journal.compact(self.version, kept) {
+            // The long journal is still whole: this costs space, not objects.
+            tracing::warn!(%error, "the cluster's journal could not be rewritten");
+            journal.postpone_compaction();
+        }
+    }
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self {
+            events: VecDeque::new(),
+            limit: HISTORY,
+            dropped_through: 0,
+        }
+    }
+}
+
+impl History {
+    fn push(&mut self, event: ObjectEvent) {
+        self.events.push_back(event);
+        self.trim();
+    }
+
+    pub fn trim(&mut self) {
+        while self.events.len() > self.limit {
+            if let Some(dropped) = self.events.pop_front() {
+                self.dropped_through = dropped.version;
+            }
+        }
+    }
+}
+
+pub(super) fn map_key(key: &ObjectKey) -> (String, String) {
+    (key.namespace.clone().unwrap_or_default(), key.name.clone())
+}
+
+/// The resource version that an object carries.
+pub(crate) fn version_of(object: &Value) -> u64 {
+    object["metadata"]["resourceVersion"]
+        .as_str()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_default()
+}
+
+pub(super) fn has_finalizers(object: &Value) -> bool {
+    object["metadata"]["finalizers"]
+        .as_array()
+        .is_some_and(|finalizers| !finalizers.is_empty())
+}
+
+/// Deleted, and without a grace period that is still to pass.
+pub(super) fn is_ready_to_go(object: &Value) -> bool {
+    let metadata = &object["metadata"];
+    metadata.get("deletionTimestamp").is_some()
+        && metadata["deletionGracePeriodSeconds"].as_i64().unwrap_or(0) == 0
+}
+
+/// `prefix` and five random characters, as the API server appends them: no vowels and nothing
+/// that is easily misread.
+fn generated_name(prefix: &str) -> String {
+    const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+    const LONGEST_PREFIX: usize = 58;
+    let mut name: String = prefix.chars().take(LONGEST_PREFIX).collect();
+    let mut random = rand::rng();
+    for _ in 0..5 {
+        name.push(char::from(LETTERS[random.random_range(0..LETTERS.len())]));
+    }
+    name
+}
+
+/// The metadata of a new object, in the order in which a reader expects them.
+pub(super) fn created_metadata(mut given: Map<String, Value>, name: &str, version: u64) -> Value {
+    let mut metadata = Map::new();
+    metadata.insert("name".into(), name.into());
+    for member in ["generateName", "namespace"] {
+        if let Some(value) = given.shift_remove(member) {
+            metadata.insert(member.into(), value);
+        }
+    }
+    metadata.insert("uid".into(), uuid::Uuid::new_v4().to_string().into());
+    metadata.insert("resourceVersion".into(), version.to_string().into());
+    if let Some(generation) = given.shift_remove("generation") {
+        metadata.insert("generation".into(), generation);
+    }
+    metadata.insert("creationTimestamp".into(), json!(super::now()));
+    for (member, value) in given {
+        metadata.entry(member).or_insert(value);
+    }
+    Value::Object(metadata)
+}

@@ -1,0 +1,129 @@
+//! The cluster: one local cluster for all tests of a program, or the one that the environment
+//! names.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use adjourn::local_cluster::process::{ClusterDir, StartOptions, start, stop};
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::{DeleteParams, ListParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use super::eventually;
+
+/// The namespace of all pods.
+pub const NAMESPACE: &str = "default";
+
+static SHARED: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
+
+/// The cluster that runs for whoever asked for it and still holds it; the last to let go stops it.
+pub fn cluster() -> Arc<Cluster> {
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(running) = shared.upgrade() {
+        return running;
+    }
+    let started = Arc::new(Cluster::start());
+    *shared = Arc::downgrade(&started);
+    started
+}
+
+pub struct Cluster {
+    kubeconfig: PathBuf,
+    pub(super) runtime: Runtime,
+    client: kube::Client,
+    _local: Option<Local>,
+}
+
+struct Local {
+    dir: ClusterDir,
+    _temp: TempDir,
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        if let Err(error) = stop(&self.dir) {
+            eprintln!("the local cluster was not stopped: {error}");
+        }
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(self.dir.log()).unwrap_or_default();
+            eprintln!("the local cluster's log:\n{log}");
+        }
+    }
+}
+
+impl Cluster {
+    fn start() -> Self {
+        let given = std::env::var_os("ADJOURN_TEST_KUBECONFIG").map(PathBuf::from);
+        let (kubeconfig, local) = match given {
+            Some(path) => (path, None),
+            None => {
+                let temp = tempfile::tempdir().unwrap();
+                let dir = ClusterDir::new(temp.path().join("cluster"));
+                let info = start(&dir, &StartOptions::new(env!("CARGO_BIN_EXE_adjourn"))).unwrap();
+                (info.kubeconfig, Some(Local { dir, _temp: temp }))
+            }
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let client = runtime.block_on(client(&kubeconfig));
+        Self {
+            kubeconfig,
+            runtime,
+            client,
+            _local: local,
+        }
+    }
+
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    pub(super) fn api(&self) -> Api<Pod> {
+        Api::namespaced(self.client.clone(), NAMESPACE)
+    }
+
+    /// The pods that are there of all tasks with this `dag_id`.
+    pub fn pods(&self, dag: &str) -> Vec<Pod> {
+        let params = ListParams::default().labels(&format!("dag_id={dag}"));
+        let found = self.runtime.block_on(self.api().list(&params));
+        found.unwrap().items
+    }
+
+    pub fn pod(&self, name: &str) -> Option<Pod> {
+        self.runtime.block_on(self.api().get_opt(name)).unwrap()
+    }
+
+    /// Deletes a pod as somebody from outside would, and waits until it is gone.
+    pub fn delete(&self, name: &str) {
+        let now = DeleteParams::default().grace_period(0);
+        self.runtime
+            .block_on(self.api().delete(name, &now))
+            .unwrap();
+        eventually("the end of a deleted pod", || {
+            self.pod(name).is_none().then_some(())
+        });
+    }
+
+    /// Leaves no pod of a test behind.
+    pub(super) fn sweep(&self, dag: &str) {
+        let params = ListParams::default().labels(&format!("dag_id={dag}"));
+        let now = DeleteParams::default().grace_period(0);
+        let api = self.api();
+        if let Err(error) = self.runtime.block_on(api.delete_collection(&now, &params)) {
+            eprintln!("pods of {dag} may be left behind: {error}");
+        }
+    }
+}
+
+async fn client(kubeconfig: &Path) -> kube::Client {
+    let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
+    let options = KubeConfigOptions::default();
+    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options);
+    kube::Client::try_from(config.await.unwrap()).unwrap()
+}

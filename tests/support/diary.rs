@@ -1,0 +1,111 @@
+//! Every pod that ever was, as the cluster's watch tells of it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::{StreamExt, pin_mut};
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::{ListParams, WatchEvent, WatchParams};
+use tokio::task::JoinHandle;
+
+use super::{Cluster, eventually};
+
+/// What was last seen of a pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    pub name: String,
+    pub phase: String,
+    pub gone: bool,
+}
+
+type Pages = Arc<Mutex<BTreeMap<String, Seen>>>;
+
+/// Notes each pod of one `dag_id` from the moment it is opened.
+pub struct Diary {
+    pages: Pages,
+    writer: JoinHandle<()>,
+}
+
+impl Drop for Diary {
+    fn drop(&mut self) {
+        self.writer.abort();
+    }
+}
+
+impl Diary {
+    pub fn open(cluster: &Cluster, dag: &str) -> Self {
+        let pages = Pages::default();
+        let label = format!("dag_id={dag}");
+        let api = cluster.api();
+        let params = ListParams::default().labels(&label);
+        let list = cluster.runtime.block_on(api.list(&params)).unwrap();
+        for pod in &list.items {
+            note(&pages, pod, false);
+        }
+        let version = list.metadata.resource_version.unwrap();
+        let writer = cluster
+            .runtime
+            .spawn(write(api, label, version, pages.clone()));
+        Self { pages, writer }
+    }
+
+    /// Waits until `is_it` accepts what is known.
+    pub fn until(&self, what: &str, is_it: impl Fn(&[Seen]) -> bool) -> Vec<Seen> {
+        eventually(what, || Some(self.seen()).filter(|seen| is_it(seen)))
+    }
+
+    /// Waits until there were pods and all are gone; answers every pod that ever was. The watch
+    /// tells in order, so that no pod that came before the last one's end can be missing.
+    pub fn closed(&self) -> Vec<Seen> {
+        self.until("the end of all pods", |seen| {
+            !seen.is_empty() && seen.iter().all(|pod| pod.gone)
+        })
+    }
+
+    pub fn seen(&self) -> Vec<Seen> {
+        self.pages.lock().unwrap().values().cloned().collect()
+    }
+}
+
+async fn write(api: Api<Pod>, label: String, mut version: String, pages: Pages) {
+    // Shorter than the client's own patience with a silent stream.
+    let params = WatchParams::default().labels(&label).timeout(60);
+    loop {
+        match api.watch(&params, &version).await {
+            Ok(stream) => {
+                pin_mut!(stream);
+                while let Some(Ok(event)) = stream.next().await {
+                    let (pod, gone) = match event {
+                        WatchEvent::Added(pod) | WatchEvent::Modified(pod) => (pod, false),
+                        WatchEvent::Deleted(pod) => (pod, true),
+                        WatchEvent::Bookmark(bookmark) => {
+                            version = bookmark.metadata.resource_version;
+                            continue;
+                        }
+                        WatchEvent::Error(error) => panic!("the watch was refused: {error:?}"),
+                    };
+                    note(&pages, &pod, gone);
+                    version = pod.metadata.resource_version.unwrap();
+                }
+            }
+            Err(error) => eprintln!("the watch broke and is opened again: {error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn note(pages: &Pages, pod: &Pod, gone: bool) {
+    let seen = Seen {
+        name: pod.metadata.name.clone().unwrap(),
+        phase: pod
+            .status
+            .as_ref()
+            .and_then(|status| status.phase.clone())
+            .unwrap_or_default(),
+        gone,
+    };
+    let uid = pod.metadata.uid.clone().unwrap();
+    pages.lock().unwrap().insert(uid, seen);
+}

@@ -1,0 +1,37 @@
+//! What whole-program tests stand on: a cluster that all share, a home for each test, processes
+//! that are heard while they run.
+//!
+//! With `ADJOURN_TEST_KUBECONFIG` the tests use that cluster instead of the local one, and
+//! `ADJOURN_TEST_IMAGE` (busybox by default) for their pods.
+
+mod cluster;
+mod diary;
+mod home;
+mod process;
+mod tasks;
+
+use std::time::{Duration, Instant};
+
+pub use cluster::{Cluster, cluster};
+pub use diary::Diary;
+pub use home::Home;
+pub use process::{Finished, Running};
+pub use tasks::{image, script, with};
+
+/// How long anything may take before a test fails: far longer than it does take.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Between two looks at something that gives no sign of its own.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Looks until `look` sees something.
+pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Some(seen) = look() {
+            return seen;
+        }
+        assert!(Instant::now() < until, "in vain waited for {what}");
+        std::thread::sleep(LOOK);
+    }
+}
