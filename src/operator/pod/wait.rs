@@ -23,6 +23,8 @@ impl Call<'_> {
         if !self.file.pod.deferrable {
             return self.execute_sync(own, observation).await;
         }
+        self.tell_start(own, &observation).await?;
+        self.tell_deferral(own).await?;
         let identity = &observation.identity;
         let reason = format!("waits for the pod {}/{}", identity.namespace, identity.name);
         let trigger = self.awaited(own, &observation).to_spec();
