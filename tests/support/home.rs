@@ -128,10 +128,9 @@ impl Home {
     #[track_caller]
     pub fn sql(&self, statement: &str) -> Vec<Value> {
         let answer = self.run(&["sql", statement, "-o", "json"]).expect(0);
-        match answer.json() {
-            Value::Array(rows) => rows,
-            other => panic!("not a list: {other}"),
-        }
+        let answer = answer.json();
+        let rows = answer.as_array().expect("a list");
+        rows.clone()
     }
 
     /// How many rows a question gives; none without a database.

@@ -38,7 +38,9 @@ impl Call<'_> {
             // It has just been written down: somebody else holds the task.
             Failure::transient("the pod is not on record")
         })?;
-        self.invoke_defer_method(&own, observe(pod)).await
+        let observation = observe(pod);
+        self.tell_creation(&own, &observation).await?;
+        self.invoke_defer_method(&own, observation).await
     }
 
     /// Goes on with the pod of this attempt that is on record.
@@ -56,7 +58,7 @@ impl Call<'_> {
             }
             (None, None) => {
                 // The crash came before the call, or the call failed: the same name again.
-                let mut manifest = self.manifest(&client)?;
+                let mut manifest = self.manifest(&client).await?;
                 manifest.as_value_mut()["metadata"]["name"] = intent.name.as_str().into();
                 self.send(&client, manifest, intent).await
             }
@@ -119,13 +121,13 @@ impl Call<'_> {
     pub async fn create(&self) -> Result<Pod, Failure> {
         let connection = connection_of(&self.file);
         let client = self.operator.client(&connection).await?;
-        let manifest = self.manifest(&client)?;
+        let manifest = self.manifest(&client).await?;
         let intent = intent(&manifest, connection);
         self.context.journal.intend_pod(intent.clone()).await?;
         self.send(&client, manifest, &intent).await
     }
 
-    fn manifest(&self, client: &ClusterClient) -> Result<PodManifest, Failure> {
+    async fn manifest(&self, client: &ClusterClient) -> Result<PodManifest, Failure> {
         let failed = |retryable, words: String| {
             Failure::attempt(FailureKind::CouldNotStart, retryable, words)
         };
@@ -138,7 +140,7 @@ impl Call<'_> {
         connection
             .namespace
             .get_or_insert_with(|| client.default_namespace().to_owned());
-        let context = self.context;
+        let context = &self.context;
         let options = PlanOptions {
             key: &context.key,
             try_number: context.try_number,
@@ -147,8 +149,9 @@ impl Call<'_> {
             template_env: &self.operator.settings.template_env,
             installation: Some((&context.installation, client.in_cluster())),
         };
-        plan(&self.file, &options, &mut rand::rng())
-            .map_err(|error| failed(false, error.to_string()))
+        let planned = plan(&self.file, &options, &mut rand::rng())
+            .map_err(|error| failed(false, error.to_string()))?;
+        self.shape(planned, client).await
     }
 
     /// Sends the create call of an intent that is on record.
