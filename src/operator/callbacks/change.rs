@@ -156,7 +156,8 @@ mod tests {
 
     #[test]
     fn a_hook_that_touches_the_identity_is_refused_and_told_what() {
-        let table: [(fn(&mut Value), &str); 6] = [
+        type Spoil = fn(&mut Value);
+        let table: [(Spoil, &str); 6] = [
             (
                 |pod| pod["metadata"]["name"] = "b".into(),
                 "metadata.name was \"a-1\" and is \"b\"",
