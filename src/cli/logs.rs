@@ -15,6 +15,7 @@ use crate::service::Service;
 use crate::store::LogRow;
 use crate::task::file::TaskFile;
 use crate::task::id::{TaskId, TaskRef};
+use crate::task::log::LineKind;
 
 /// Print a task's log lines as its containers wrote them
 #[derive(Debug, Args)]
@@ -105,7 +106,8 @@ async fn all(
     }
 }
 
-/// Prints the last of what is there; answers the number of the last line.
+/// Prints the last of what is there; answers the number of the last line. Remarks of ours do not
+/// count, but are told where they stand.
 async fn tail(
     service: &Service,
     id: TaskId,
@@ -114,26 +116,52 @@ async fn tail(
     wanted: &Wanted,
     output: &mut Output,
 ) -> Result<i64, CliError> {
-    let mut kept: VecDeque<LogRow> = VecDeque::new();
-    let mut after = 0;
-    if wanted.container.is_none() {
-        // Without a choice of containers the numbers tell where the tail begins.
-        let there = service.task(id).await?.log_lines;
-        after = there
-            .saturating_sub(i64::try_from(lines).unwrap_or(i64::MAX))
-            .max(0);
+    let newest = service.task(id).await?.log_lines;
+    let mut window = i64::try_from(lines).unwrap_or(i64::MAX);
+    loop {
+        let after = newest.saturating_sub(window).max(0);
+        let (mut kept, last) = last_lines(service, id, after, lines, wanted).await?;
+        if after > 0 && written(&kept) < lines {
+            // Too much of it was not wanted: look further back.
+            window = window.saturating_mul(2);
+            continue;
+        }
+        print(kept.make_contiguous(), style, wanted, output).await?;
+        return Ok(last);
     }
+}
+
+/// The last `lines` wanted lines behind number `after`, and the number of the very last.
+async fn last_lines(
+    service: &Service,
+    id: TaskId,
+    mut after: i64,
+    lines: usize,
+    wanted: &Wanted,
+) -> Result<(VecDeque<LogRow>, i64), CliError> {
+    let mut kept: VecDeque<LogRow> = VecDeque::new();
+    let mut count = 0;
     loop {
         let rows = service.log(id, after, PAGE).await?;
-        let Some(last) = rows.last() else { break };
+        let Some(last) = rows.last() else {
+            return Ok((kept, after));
+        };
         after = last.seq;
         for row in rows.into_iter().filter(|row| wanted.takes(row)) {
+            count += usize::from(row.line.kind == LineKind::Output);
             kept.push_back(row);
-            if kept.len() > lines {
-                kept.pop_front();
+            while count > lines {
+                let Some(dropped) = kept.pop_front() else {
+                    break;
+                };
+                count -= usize::from(dropped.line.kind == LineKind::Output);
             }
         }
     }
-    print(kept.make_contiguous(), style, wanted, output).await?;
-    Ok(after)
+}
+
+fn written(rows: &VecDeque<LogRow>) -> usize {
+    rows.iter()
+        .filter(|row| row.line.kind == LineKind::Output)
+        .count()
 }
