@@ -178,7 +178,7 @@ impl Follower<'_> {
             let views = self.service.list(&filter).await?;
             self.nobody_removed(&views)?;
             for view in views {
-                self.show(view.id, view.log_lines).await?;
+                self.show(view.id, view.log_seq).await?;
                 self.tell_what_holds_up(&view);
                 if view.is_final {
                     self.tasks.retain(|task| task.id != view.id);

@@ -1,6 +1,5 @@
 //! `adjourn logs`: what a task's containers wrote.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use clap::Args;
@@ -12,10 +11,8 @@ use super::output::Output;
 use super::situation::Situation;
 use crate::clock::Timestamp;
 use crate::service::Service;
-use crate::store::LogRow;
 use crate::task::file::TaskFile;
 use crate::task::id::{TaskId, TaskRef};
-use crate::task::log::LineKind;
 
 /// Print a task's log lines as its containers wrote them
 #[derive(Debug, Args)]
@@ -70,10 +67,14 @@ pub(super) async fn run(args: LogsArgs, situation: &Situation) -> Result<u8, Cli
         since_ns: since.and_then(|moment| moment.timestamp_nanos_opt()),
     };
     let mut output = Output::stdout();
-    let after = match args.tail {
-        Some(lines) => tail(&service, id, lines, &style, &wanted, &mut output).await?,
-        None => all(&service, id, &style, &wanted, &mut output).await?,
+    let before = match args.tail {
+        Some(lines) => {
+            let container = wanted.container.as_deref();
+            service.log_tail(id, container, lines).await?
+        }
+        None => 0,
     };
+    let after = rest(&service, id, before, &style, &wanted, &mut output).await?;
     if args.follow {
         let mut follower = Follower {
             service: &service,
@@ -87,15 +88,15 @@ pub(super) async fn run(args: LogsArgs, situation: &Situation) -> Result<u8, Cli
     Ok(exit::SUCCESS)
 }
 
-/// Prints what is there; answers the number of the last line.
-async fn all(
+/// Prints what is there behind number `after`; answers the number of the last line.
+async fn rest(
     service: &Service,
     id: TaskId,
+    mut after: i64,
     style: &Style,
     wanted: &Wanted,
     output: &mut Output,
 ) -> Result<i64, CliError> {
-    let mut after = 0;
     loop {
         let rows = service.log(id, after, PAGE).await?;
         let Some(last) = rows.last() else {
@@ -104,64 +105,4 @@ async fn all(
         after = last.seq;
         print(&rows, style, wanted, output).await?;
     }
-}
-
-/// Prints the last of what is there; answers the number of the last line. Remarks of ours do not
-/// count, but are told where they stand.
-async fn tail(
-    service: &Service,
-    id: TaskId,
-    lines: usize,
-    style: &Style,
-    wanted: &Wanted,
-    output: &mut Output,
-) -> Result<i64, CliError> {
-    let newest = service.task(id).await?.log_lines;
-    let mut window = i64::try_from(lines).unwrap_or(i64::MAX);
-    loop {
-        let after = newest.saturating_sub(window).max(0);
-        let (mut kept, last) = last_lines(service, id, after, lines, wanted).await?;
-        if after > 0 && written(&kept) < lines {
-            // Too much of it was not wanted: look further back.
-            window = window.saturating_mul(2);
-            continue;
-        }
-        print(kept.make_contiguous(), style, wanted, output).await?;
-        return Ok(last);
-    }
-}
-
-/// The last `lines` wanted lines behind number `after`, and the number of the very last.
-async fn last_lines(
-    service: &Service,
-    id: TaskId,
-    mut after: i64,
-    lines: usize,
-    wanted: &Wanted,
-) -> Result<(VecDeque<LogRow>, i64), CliError> {
-    let mut kept: VecDeque<LogRow> = VecDeque::new();
-    let mut count = 0;
-    loop {
-        let rows = service.log(id, after, PAGE).await?;
-        let Some(last) = rows.last() else {
-            return Ok((kept, after));
-        };
-        after = last.seq;
-        for row in rows.into_iter().filter(|row| wanted.takes(row)) {
-            count += usize::from(row.line.kind == LineKind::Output);
-            kept.push_back(row);
-            while count > lines {
-                let Some(dropped) = kept.pop_front() else {
-                    break;
-                };
-                count -= usize::from(dropped.line.kind == LineKind::Output);
-            }
-        }
-    }
-}
-
-fn written(rows: &VecDeque<LogRow>) -> usize {
-    rows.iter()
-        .filter(|row| row.line.kind == LineKind::Output)
-        .count()
 }

@@ -1,5 +1,10 @@
 //! The program as a person uses it: real processes, a real cluster, real signals.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it must be; its shared parts too"
+)]
+
 #[path = "../support/mod.rs"]
 mod support;
 
