@@ -5,6 +5,7 @@ use rand::distr::{Alphanumeric, SampleString};
 
 use super::call::Call;
 use super::connection_of;
+use super::find::intent_of;
 use super::plan::{PlanOptions, plan};
 use crate::operator::verdict::{Reuse, reuse};
 use crate::operator::{Failure, Step};
@@ -73,7 +74,8 @@ impl Call<'_> {
         }
     }
 
-    /// The pod of an earlier attempt, if the task goes on with it.
+    /// The pod of an earlier attempt, if the task goes on with it: the ones on record first, then
+    /// what its labels find.
     async fn reattach(&self) -> Result<Option<Pod>, Failure> {
         let records = self.context.journal.pods().await?;
         let left = records
@@ -88,33 +90,59 @@ impl Call<'_> {
             let found = lifecycle::get_same(&client, &identity)
                 .await
                 .map_err(|error| unwell(&error))?;
-            let Some(pod) = found else { continue };
-            let parameters = &self.file.pod;
-            let decision = reuse(
-                Some(&observe(&pod)).filter(|seen| seen.deletion.is_none()),
-                parameters.reattach_on_restart,
-                parameters.on_finish_action,
-                self.base(),
-            );
-            match decision {
-                Reuse::Existing => {
-                    self.context
-                        .journal
-                        .intend_pod(record.intent.clone())
-                        .await?;
-                    self.confirm(&record.intent.name, &pod).await?;
-                    return Ok(Some(pod));
-                }
-                Reuse::New { deletes_existing } => {
-                    if deletes_existing {
-                        lifecycle::delete(&client, &identity, None)
-                            .await
-                            .map_err(|error| unwell(&error))?;
-                    }
-                }
+            if let Some(pod) = found
+                && let Some(pod) = self.reuse(&client, pod, record.intent.clone()).await?
+            {
+                return Ok(Some(pod));
             }
         }
-        Ok(None)
+        // A first attempt of a task that is new has left nothing to find: no need to ask.
+        if self.context.try_number == 1 || !self.file.pod.reattach_on_restart {
+            return Ok(None);
+        }
+        let connection = connection_of(&self.file);
+        let client = self.operator.client(&connection).await?;
+        let manifest = self.manifest(&client).await?;
+        match self.find_pod(&client, &manifest, &records).await? {
+            Some(pod) => {
+                let intent = intent_of(&pod, connection);
+                self.reuse(&client, pod, intent).await
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Goes on with a pod of an earlier attempt, or sees that it makes room.
+    async fn reuse(
+        &self,
+        client: &ClusterClient,
+        pod: Pod,
+        intent: PodIntent,
+    ) -> Result<Option<Pod>, Failure> {
+        let parameters = &self.file.pod;
+        let observation = observe(&pod);
+        let decision = reuse(
+            Some(&observation).filter(|seen| seen.deletion.is_none()),
+            parameters.reattach_on_restart,
+            parameters.on_finish_action,
+            self.base(),
+        );
+        match decision {
+            Reuse::Existing => {
+                let name = intent.name.clone();
+                self.context.journal.intend_pod(intent).await?;
+                self.confirm(&name, &pod).await?;
+                Ok(Some(pod))
+            }
+            Reuse::New { deletes_existing } => {
+                if deletes_existing {
+                    lifecycle::delete(client, &observation.identity, None)
+                        .await
+                        .map_err(|error| unwell(&error))?;
+                }
+                Ok(None)
+            }
+        }
     }
 
     /// Creates a pod: first its intent is on record, then the call is made.

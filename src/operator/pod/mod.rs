@@ -12,6 +12,7 @@
 mod call;
 mod collect;
 mod events;
+mod find;
 mod finish;
 mod launch;
 mod live;
