@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use tempfile::TempDir;
 
 use super::{Cluster, Diary, Finished, Running, cluster, eventually};
@@ -181,6 +181,26 @@ impl Home {
                 (count >= least).then_some(())
             })
         });
+    }
+
+    /// Changes the database behind the program's back, to bring about what only a crash in just
+    /// that moment would.
+    #[track_caller]
+    pub fn change(&self, statement: &str) {
+        let options = SqliteConnectOptions::new().filename(self.database());
+        let work = async {
+            let mut connection = options.connect().await.unwrap();
+            sqlx::query(AssertSqlSafe(statement))
+                .execute(&mut connection)
+                .await
+                .unwrap();
+            connection.close().await.unwrap();
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(work);
     }
 
     /// Waits until a task is in a state, without asking for its end.

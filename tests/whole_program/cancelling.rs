@@ -51,6 +51,18 @@ fn a_deferred_task_is_cancelled_without_any_engine() {
 }
 
 #[test]
+fn a_run_ends_when_its_task_is_cancelled() {
+    let home = Home::new();
+    let diary = home.diary();
+    let run = home.start(&["run", &home.task(&endless(&home))]);
+    run.until_out("the first line", |said| said == "up\n");
+    home.run(&["cancel", "1"]).expect(0);
+    let ended = run.finish().expect(1);
+    assert!(ended.stderr.contains("task 1 cancelled"), "{ended:?}");
+    assert_eq!(diary.closed().len(), 1);
+}
+
+#[test]
 fn what_nobody_has_begun_is_cancelled_without_a_pod() {
     let home = Home::new();
     let id = home.submit(&endless(&home));

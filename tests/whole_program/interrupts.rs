@@ -102,6 +102,8 @@ fn a_daemon_ends_at_once_when_told_twice() {
     serve.signal(Signal::SIGTERM);
     serve.signal(Signal::SIGINT);
     serve.signal(Signal::SIGCONT);
-    serve.finish().expect(0);
+    let ended = serve.finish();
+    // With nothing in its hands it may have let go in good order before it saw the second.
+    assert!(matches!(ended.code, Some(0 | 130)), "{ended:?}");
     home.run(&["list"]).expect(0);
 }

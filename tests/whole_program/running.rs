@@ -52,6 +52,28 @@ fn hello_runs_from_nothing_on_the_local_cluster() {
 }
 
 #[test]
+fn a_pod_that_a_killed_run_left_on_the_local_cluster_goes_with_the_next_run() {
+    let home = Home::without_cluster();
+    let _stops = StopsCluster(&home);
+    let task = with(
+        script(&home.dag, "left", "echo done"),
+        json!({"on_finish_action": "keep_pod"}),
+    );
+    home.run(&["run", &home.task(&task), "--local"]).expect(0);
+    // As if the kill had come between the verdict and the pod's end.
+    home.change(
+        "INSERT INTO disposals (task, connection, overrides, namespace, name, uid, nonce, action,
+                                due_at, wanted_at)
+         SELECT task, connection, overrides, namespace, name, uid, nonce, 'delete', 0, 0
+         FROM pods",
+    );
+    let ended = home.run(&["run", "--task", "1", "--local"]).expect(0);
+    assert_eq!(ended.text(), "done\n");
+    let status = home.run(&["cluster", "status", "-o", "json"]).expect(0);
+    assert_eq!(status.json()["pods"], 0);
+}
+
+#[test]
 fn run_as_json_keeps_stdout_for_the_finished_task() {
     let home = Home::new();
     let task = script(&home.dag, "told", "echo to people");
