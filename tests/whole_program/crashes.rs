@@ -50,7 +50,7 @@ impl Moment {
                 diary.until(&what, |seen| !seen.is_empty());
             }
             Self::Deferred => home.until_count(&what, &history("defer"), 1),
-            Self::FirstLine => home.until_count(&what, "SELECT count(*) FROM log_lines", 1),
+            Self::FirstLine => home.until_lines("1", 1),
             Self::Resumed => home.until_count(&what, &history("fire"), 1),
             Self::Succeeded => home.until_count(&what, &history("complete"), 1),
             Self::PodEnded => {
