@@ -61,6 +61,15 @@ impl Diary {
         eventually(what, || Some(self.seen()).filter(|seen| is_it(seen)))
     }
 
+    /// Waits until a pod is in a phase; answers its name.
+    pub fn until_phase(&self, phase: &str) -> String {
+        let found = |seen: &[Seen]| seen.iter().find(|pod| pod.phase == phase).cloned();
+        let what = format!("a pod to be {phase}");
+        found(&self.until(&what, |seen| found(seen).is_some()))
+            .unwrap()
+            .name
+    }
+
     /// Waits until there were pods and all are gone; answers every pod that ever was. The watch
     /// tells in order, so that no pod that came before the last one's end can be missing.
     pub fn closed(&self) -> Vec<Seen> {

@@ -13,6 +13,7 @@ mod daemon;
 mod deferral;
 mod interrupts;
 mod log_bytes;
+mod on_local_cluster;
 mod outside;
 mod refusals;
 mod running;
