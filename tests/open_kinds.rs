@@ -1,4 +1,5 @@
 //! Operators and triggers of a program's own, and what becomes of kinds that nobody knows.
+#![allow(clippy::unwrap_used, reason = "what goes wrong in a test fails it")]
 
 #[path = "../examples/own_operator.rs"]
 mod example;

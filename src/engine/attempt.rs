@@ -1,7 +1,6 @@
 //! One step of one task in a worker's hands: which entry, and what its outcome means.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::future::BoxFuture;
 
@@ -10,15 +9,11 @@ use super::commit::{commit, put_off};
 use super::journal::StoreJournal;
 use super::running::Shared;
 use crate::clock::Timestamp;
-use crate::operator::{Failure, Operator, Step, TaskContext};
+use crate::operator::{Failure, Operator, Step, TaskContext, WIND_UP};
 use crate::store::{StepCommit, TaskRow};
 use crate::task::deferral::{EventStatus, TriggerEvent};
 use crate::task::outcome::{Ending, FailureKind};
 use crate::task::state::{Entry, TaskState};
-
-/// How long a step may go on after the task's deadline when all that is left to do is to collect
-/// the last logs and give the verdict.
-const WIND_UP: Duration = Duration::from_secs(60);
 
 /// Does the claimed step of `row` and writes how it came out.
 pub(super) async fn run(shared: &Arc<Shared>, row: TaskRow) {
@@ -31,6 +26,7 @@ pub(super) async fn run(shared: &Arc<Shared>, row: TaskRow) {
             "no operator of kind {:?} is registered with this engine",
             row.operator
         );
+        tracing::warn!(task = %row.id, reason, "a task waits for an engine that knows its kind");
         commit(shared, &row, put_off(shared, &row, reason, None)).await;
         return;
     };
