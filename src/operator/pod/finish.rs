@@ -33,6 +33,7 @@ impl Call<'_> {
     /// The base container decides alone, whatever the phase or a sidecar says; an exit code that
     /// means skipped goes before everything else.
     pub async fn finish(&self, own: &OwnPod, observation: PodObservation) -> Result<Step, Failure> {
+        self.tell_start(own, &observation).await?;
         self.collect(own, Some(&observation)).await?;
         self.tell_completion(own, &observation).await?;
         let base = self.base();

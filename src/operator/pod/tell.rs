@@ -79,7 +79,6 @@ impl Call<'_> {
         own: &OwnPod,
         observation: &PodObservation,
     ) -> Result<(), Failure> {
-        self.tell_start(own, observation).await?;
         let told = self.told(own, observation);
         self.tell_once(own, Told::Completion(told)).await
     }
@@ -94,16 +93,28 @@ impl Call<'_> {
         self.tell_once(own, Told::Teardown(told)).await
     }
 
-    /// A deferred task goes on.
+    /// A deferred task goes on; its base container may have been started meanwhile.
     pub async fn tell_resumption(
         &self,
         own: &OwnPod,
         seen: Option<&PodObservation>,
         event: &TriggerEvent,
     ) -> Result<(), Failure> {
-        if !self.listeners.wants(CallbackEvent::OnOperatorResuming) {
-            return Ok(());
+        if self.listeners.wants(CallbackEvent::OnOperatorResuming) {
+            self.tell_event(own, seen, event).await?;
         }
+        match seen.filter(|seen| seen.identity == own.identity) {
+            Some(seen) => self.tell_start(own, seen).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn tell_event(
+        &self,
+        own: &OwnPod,
+        seen: Option<&PodObservation>,
+        event: &TriggerEvent,
+    ) -> Result<(), Failure> {
         let pod = match seen {
             Some(seen) => seen.clone(),
             None => look(own, None).await?,
