@@ -49,7 +49,8 @@ CREATE TABLE tasks (
     started_at   INTEGER,
     finished_at  INTEGER,
     changed_at   INTEGER NOT NULL,
-    log_lines    INTEGER NOT NULL DEFAULT 0,      -- how many; also the seq of the last one
+    log_lines    INTEGER NOT NULL DEFAULT 0,      -- how many its containers wrote
+    log_seq      INTEGER NOT NULL DEFAULT 0,      -- the seq of the last row, remarks included
     last_log_at  INTEGER,
     UNIQUE (dag_id, task_id, run_id, map_index)
 ) STRICT;

@@ -167,6 +167,19 @@ impl Service {
         Ok(self.store.log_lines(id, after, limit).await?)
     }
 
+    /// The number behind which the last `lines` lines of a task's containers begin.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn log_tail(
+        &self,
+        id: TaskId,
+        container: Option<&str>,
+        lines: usize,
+    ) -> Result<i64, ServiceError> {
+        Ok(self.store.log_tail(id, container, lines).await?)
+    }
+
     /// Asks for the end of a task.
     ///
     /// # Errors

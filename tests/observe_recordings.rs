@@ -13,6 +13,7 @@ use adjourn::pod::observe::{
     container_is_running, container_is_succeeded, container_is_terminated, container_is_waiting,
     container_phase, hopeless_start, judge, observe, termination_message,
 };
+use adjourn::task::pods::PodIdentity;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::Value;
 
@@ -300,6 +301,25 @@ fn an_observation_that_was_stored_by_the_first_version_is_still_read() {
     );
     assert!(!failure.may_relaunch());
     assert!(failure.reason.contains("evicted"), "{failure}");
+}
+
+#[test]
+fn of_a_pod_that_nobody_saw_nothing_is_claimed_once_it_is_gone() {
+    let identity = PodIdentity {
+        namespace: "jobs".to_owned(),
+        name: "load-x1".to_owned(),
+        uid: "u-1".to_owned(),
+    };
+    let gone = PodObservation::unseen(identity).into_gone();
+    let PodVerdict::Failed(failure) = judge(&gone, "base") else {
+        panic!("not failed");
+    };
+    assert_eq!(
+        failure.reason,
+        "the pod is gone; how container base ended is not known"
+    );
+    assert!(!failure.could_not_start);
+    assert!(!failure.may_relaunch(), "its work may have been done");
 }
 
 fn golden(function: &str) -> Vec<(Value, Value)> {

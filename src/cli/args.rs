@@ -10,6 +10,18 @@ use super::{
     wait,
 };
 
+/// What `cli::exit` defines, for a person.
+const EXIT_CODES: &str = "\
+Exit codes:
+    0  all is well; a task succeeded or was skipped
+    1  a task failed or was cancelled, or the command could not do its work
+    2  the command line, the settings, the task file or the database cannot be used
+    3  what was named does not exist
+    4  the cluster cannot be reached
+    5  a task's pod could not start
+  124  time ran out: of the task, or of --timeout
+  130  interrupted; what was worked on is unharmed";
+
 /// Run Kubernetes pods as durable, deferrable tasks.
 ///
 /// A task survives the program that runs it: kill it at any moment, start it again, and every
@@ -19,7 +31,8 @@ use super::{
     name = "adjourn",
     version,
     propagate_version = true,
-    max_term_width = 100
+    max_term_width = 100,
+    after_long_help = EXIT_CODES
 )]
 pub struct Cli {
     #[command(flatten)]

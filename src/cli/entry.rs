@@ -60,10 +60,11 @@ async fn dispatch(cli: Cli) -> Result<u8, CliError> {
         | Command::Cluster(_) => {}
     }
     let mut situation = Situation::read(cli.global)?;
+    // The client's own words on a failed request say the same as our errors do, less plainly.
     let default_level = if matches!(cli.command, Command::Serve(_)) {
-        "info"
+        "info,kube_client=off"
     } else {
-        "warn"
+        "warn,kube_client=off"
     };
     telemetry::start(&situation.config.log, default_level)?;
     let situation = &mut situation;

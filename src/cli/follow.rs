@@ -1,5 +1,6 @@
 //! Following tasks: their log lines as they are stored, and their end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::CliError;
@@ -12,6 +13,7 @@ use crate::store::{LogRow, TaskFilter};
 use crate::task::file::{ContainerSelection, TaskFile};
 use crate::task::id::TaskId;
 use crate::task::log::LineKind;
+use crate::task::template::LogFormatter;
 
 /// How many lines are read from the store at once.
 pub(super) const PAGE: u32 = 1000;
@@ -28,6 +30,8 @@ pub(super) struct Style {
     pub(super) container: bool,
     /// Whether the moment is told.
     pub(super) timestamps: bool,
+    /// The task's own way of showing a line, in place of the container's name before it.
+    pub(super) formatter: Option<Arc<LogFormatter>>,
 }
 
 impl Style {
@@ -43,17 +47,23 @@ impl Style {
         let asked = file.and_then(|file| file.pod.container_name_log_prefix_enabled);
         let container = prefix
             || asked.unwrap_or_else(|| several_tasks || file.is_some_and(shows_several_containers));
+        // A template that cannot be used was refused at submit.
+        let formatter = file
+            .filter(|_| !prefix)
+            .and_then(|file| LogFormatter::new(file.pod.log_formatter.as_deref()?).ok())
+            .map(Arc::new);
         Self {
             label,
             container,
             timestamps: false,
+            formatter,
         }
     }
 
     /// The line's bytes: what the container wrote, behind what the style asks for.
     pub(super) fn line(&self, row: &LogRow) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(row.line.text.len() + 16);
-        if self.container {
+        if self.container && self.formatter.is_none() {
             let label = self.label.as_ref().map(|label| format!("{label}/"));
             let label = label.unwrap_or_default();
             bytes.extend(format!("[{label}{}] ", row.line.container).bytes());
@@ -62,7 +72,13 @@ impl Style {
             bytes.extend(log_stamp(row.line.stamp_ns).bytes());
             bytes.push(b' ');
         }
-        bytes.extend(&row.line.text);
+        match &self.formatter {
+            Some(formatter) => {
+                let message = String::from_utf8_lossy(&row.line.text);
+                bytes.extend(formatter.format(&row.line.container, &message).bytes());
+            }
+            None => bytes.extend(&row.line.text),
+        }
         bytes.push(b'\n');
         bytes
     }
@@ -159,8 +175,10 @@ impl Follower<'_> {
                 ids: self.tasks.iter().map(|task| task.id).collect(),
                 ..TaskFilter::default()
             };
-            for view in self.service.list(&filter).await? {
-                self.show(view.id, view.log_lines).await?;
+            let views = self.service.list(&filter).await?;
+            self.nobody_removed(&views)?;
+            for view in views {
+                self.show(view.id, view.log_seq).await?;
                 self.tell_what_holds_up(&view);
                 if view.is_final {
                     self.tasks.retain(|task| task.id != view.id);
@@ -173,6 +191,21 @@ impl Follower<'_> {
             }
             // A closed channel means that the store is closing; the next look will tell.
             let _ = tokio::time::timeout(LOOK, changes.changed()).await;
+        }
+    }
+
+    /// A task that somebody removed meanwhile will never end.
+    fn nobody_removed(&self, views: &[TaskView]) -> Result<(), CliError> {
+        let removed = self
+            .tasks
+            .iter()
+            .find(|task| views.iter().all(|view| view.id != task.id));
+        match removed {
+            Some(task) => Err(CliError::NotFound(format!(
+                "task {} has been removed from the database",
+                task.id
+            ))),
+            None => Ok(()),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Reading what a command is given: task files, statements, stdin.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::error::CliError;
@@ -8,12 +8,9 @@ use super::output::say;
 use crate::task::file::{self, TaskFile};
 
 /// The text of a file, or of stdin for `-`, with the name for messages.
-pub(super) fn text(path: &Path) -> Result<(String, String), CliError> {
-    let from_stdin = path == Path::new("-");
-    let (name, read) = if from_stdin {
-        let mut text = String::new();
-        let read = std::io::stdin().read_to_string(&mut text).map(|_| text);
-        ("stdin".to_owned(), read)
+pub(super) async fn text(path: &Path) -> Result<(String, String), CliError> {
+    let (name, read) = if path == Path::new("-") {
+        ("stdin".to_owned(), stdin().await)
     } else {
         (path.display().to_string(), std::fs::read_to_string(path))
     };
@@ -23,9 +20,20 @@ pub(super) fn text(path: &Path) -> Result<(String, String), CliError> {
     }
 }
 
+/// Waits for stdin beside everything else: a signal must find somebody who listens.
+async fn stdin() -> io::Result<String> {
+    let read = || {
+        let mut text = String::new();
+        io::stdin().read_to_string(&mut text).map(|_| text)
+    };
+    tokio::task::spawn_blocking(read)
+        .await
+        .unwrap_or_else(|error| Err(io::Error::other(error)))
+}
+
 /// The tasks of a task file, with the files that they name read in. Tells warnings on stderr.
-pub(super) fn tasks(path: &Path) -> Result<Vec<TaskFile>, CliError> {
-    let (text, name) = text(path)?;
+pub(super) async fn tasks(path: &Path) -> Result<Vec<TaskFile>, CliError> {
+    let (text, name) = text(path).await?;
     let mut tasks = file::parse(&text, &name)?;
     for task in &mut tasks {
         for warning in &task.warnings {

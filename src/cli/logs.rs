@@ -1,6 +1,5 @@
 //! `adjourn logs`: what a task's containers wrote.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use clap::Args;
@@ -12,7 +11,6 @@ use super::output::Output;
 use super::situation::Situation;
 use crate::clock::Timestamp;
 use crate::service::Service;
-use crate::store::LogRow;
 use crate::task::file::TaskFile;
 use crate::task::id::{TaskId, TaskRef};
 
@@ -69,10 +67,14 @@ pub(super) async fn run(args: LogsArgs, situation: &Situation) -> Result<u8, Cli
         since_ns: since.and_then(|moment| moment.timestamp_nanos_opt()),
     };
     let mut output = Output::stdout();
-    let after = match args.tail {
-        Some(lines) => tail(&service, id, lines, &style, &wanted, &mut output).await?,
-        None => all(&service, id, &style, &wanted, &mut output).await?,
+    let before = match args.tail {
+        Some(lines) => {
+            let container = wanted.container.as_deref();
+            service.log_tail(id, container, lines).await?
+        }
+        None => 0,
     };
+    let after = rest(&service, id, before, &style, &wanted, &mut output).await?;
     if args.follow {
         let mut follower = Follower {
             service: &service,
@@ -86,15 +88,15 @@ pub(super) async fn run(args: LogsArgs, situation: &Situation) -> Result<u8, Cli
     Ok(exit::SUCCESS)
 }
 
-/// Prints what is there; answers the number of the last line.
-async fn all(
+/// Prints what is there behind number `after`; answers the number of the last line.
+async fn rest(
     service: &Service,
     id: TaskId,
+    mut after: i64,
     style: &Style,
     wanted: &Wanted,
     output: &mut Output,
 ) -> Result<i64, CliError> {
-    let mut after = 0;
     loop {
         let rows = service.log(id, after, PAGE).await?;
         let Some(last) = rows.last() else {
@@ -103,37 +105,4 @@ async fn all(
         after = last.seq;
         print(&rows, style, wanted, output).await?;
     }
-}
-
-/// Prints the last of what is there; answers the number of the last line.
-async fn tail(
-    service: &Service,
-    id: TaskId,
-    lines: usize,
-    style: &Style,
-    wanted: &Wanted,
-    output: &mut Output,
-) -> Result<i64, CliError> {
-    let mut kept: VecDeque<LogRow> = VecDeque::new();
-    let mut after = 0;
-    if wanted.container.is_none() {
-        // Without a choice of containers the numbers tell where the tail begins.
-        let there = service.task(id).await?.log_lines;
-        after = there
-            .saturating_sub(i64::try_from(lines).unwrap_or(i64::MAX))
-            .max(0);
-    }
-    loop {
-        let rows = service.log(id, after, PAGE).await?;
-        let Some(last) = rows.last() else { break };
-        after = last.seq;
-        for row in rows.into_iter().filter(|row| wanted.takes(row)) {
-            kept.push_back(row);
-            if kept.len() > lines {
-                kept.pop_front();
-            }
-        }
-    }
-    print(kept.make_contiguous(), style, wanted, output).await?;
-    Ok(after)
 }

@@ -40,8 +40,12 @@ pub(super) async fn run(_args: ServeArgs, situation: &mut Situation) -> Result<u
     signals.next().await;
     notify(notify::STOPPING);
     tracing::info!("stopping: letting go of what is being worked on");
-    let_go(engine, &mut signals).await;
-    Ok(exit::SUCCESS)
+    let insisted = let_go(engine, &mut signals).await;
+    Ok(if insisted {
+        exit::INTERRUPTED
+    } else {
+        exit::SUCCESS
+    })
 }
 
 async fn start(

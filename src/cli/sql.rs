@@ -1,6 +1,6 @@
 //! `adjourn sql`: a person's own question to the database.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use clap::Args;
 use serde_json::{Map, Value};
@@ -24,7 +24,7 @@ pub(super) struct SqlArgs {
 
 pub(super) async fn run(args: SqlArgs, situation: &Situation) -> Result<u8, CliError> {
     let statement = if args.statement == "-" {
-        input::text(&PathBuf::from("-"))?.0
+        input::text(Path::new("-")).await?.0
     } else {
         args.statement
     };

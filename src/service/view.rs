@@ -41,8 +41,11 @@ pub struct TaskView {
     pub max_tries: u32,
     /// How often it was resumed.
     pub resumes: u32,
-    /// How many log lines it has.
+    /// How many lines its containers wrote.
     pub log_lines: i64,
+    /// The number of its log's last row, remarks included: where a follower stands.
+    #[serde(skip)]
+    pub log_seq: i64,
     /// When it last got log lines.
     pub last_log_at: Option<Timestamp>,
     /// When this attempt must have ended.
@@ -75,6 +78,7 @@ impl From<TaskRow> for TaskView {
             max_tries: row.max_tries,
             resumes: row.resumes,
             log_lines: row.log_lines,
+            log_seq: row.log_seq,
             last_log_at: row.last_log_at,
             deadline: row.deadline,
             not_before: match row.state {

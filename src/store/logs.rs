@@ -54,10 +54,10 @@ impl Store {
                     let row = TaskRow::load_fenced(connection, task, fence).await?;
                     for (index, chunk) in lines.chunks(ROWS_AT_ONCE).enumerate() {
                         let done = i64::try_from(index * ROWS_AT_ONCE).unwrap_or(i64::MAX);
-                        insert(connection, &row, row.log_lines + done, chunk).await?;
+                        insert(connection, &row, row.log_seq + done, chunk).await?;
                     }
                     if !lines.is_empty() {
-                        count(connection, &row, lines.len(), now).await?;
+                        count(connection, &row, &lines, now).await?;
                     }
                     move_cursor(connection, task, &cursor).await
                 })
@@ -86,6 +86,35 @@ impl Store {
         .map_err(|error| self.told(error))?;
         row.map_or_else(|| Ok(LogCursor::default()), |row| read_cursor(&row))
             .map_err(|error| self.told(error))
+    }
+
+    /// The number behind which the last `lines` lines of a task's containers, or of one of them,
+    /// begin.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn log_tail(
+        &self,
+        task: TaskId,
+        container: Option<&str>,
+        lines: usize,
+    ) -> Result<i64, StoreError> {
+        let first: Option<i64> = sqlx::query_scalar(
+            "SELECT min(seq) FROM (
+                 SELECT seq FROM log_lines
+                 WHERE task = ?1 AND kind = 'output' AND (?2 IS NULL OR container = ?2)
+                 ORDER BY seq DESC LIMIT ?3)",
+        )
+        .bind(task.0)
+        .bind(container)
+        .bind(i64::try_from(lines).unwrap_or(i64::MAX))
+        .fetch_one(&self.reader)
+        .await
+        .map_err(|error| self.told(error))?;
+        match first {
+            Some(first) => Ok(first - 1),
+            None => Ok(self.task(task).await?.log_seq),
+        }
     }
 
     /// Up to `limit` lines of a task's log behind number `after`, in order.
@@ -142,14 +171,25 @@ async fn insert(
 async fn count(
     connection: &mut SqliteConnection,
     row: &TaskRow,
-    lines: usize,
+    lines: &[LogLine],
     now: Timestamp,
 ) -> Result<(), JobError> {
+    let output = lines
+        .iter()
+        .filter(|line| line.kind == LineKind::Output)
+        .count();
+    let last_log_at = if output > 0 {
+        Some(now)
+    } else {
+        row.last_log_at
+    };
     let written = sqlx::query(
-        "UPDATE tasks SET log_lines = log_lines + ?, last_log_at = ? WHERE id = ? AND fence = ?",
+        "UPDATE tasks SET log_lines = log_lines + ?, log_seq = log_seq + ?, last_log_at = ?
+         WHERE id = ? AND fence = ?",
     )
-    .bind(i64::try_from(lines).unwrap_or(i64::MAX))
-    .bind(to_ms(now))
+    .bind(i64::try_from(output).unwrap_or(i64::MAX))
+    .bind(i64::try_from(lines.len()).unwrap_or(i64::MAX))
+    .bind(last_log_at.map(to_ms))
     .bind(row.id.0)
     .bind(row.fence.0)
     .execute(connection)

@@ -69,9 +69,11 @@ pub struct TaskRow {
     pub finished_at: Option<Timestamp>,
     /// When its state last changed.
     pub changed_at: Timestamp,
-    /// How many log lines it has; also the number of the last one.
+    /// How many lines its containers wrote.
     pub log_lines: i64,
-    /// When it last got log lines.
+    /// The number of its log's last row, remarks included.
+    pub log_seq: i64,
+    /// When it last got lines from its containers.
     pub last_log_at: Option<Timestamp>,
 }
 
@@ -151,6 +153,7 @@ impl TaskRow {
             finished_at: moment("finished_at")?,
             changed_at: needed("changed_at")?,
             log_lines: row.try_get("log_lines")?,
+            log_seq: row.try_get("log_seq")?,
             last_log_at: moment("last_log_at")?,
         })
     }

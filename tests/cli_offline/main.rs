@@ -1,5 +1,10 @@
 //! The program as a person or a script uses it, as far as no cluster is needed.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails, in its support as well"
+)]
+
 mod databases;
 mod dry_run;
 mod sandbox;

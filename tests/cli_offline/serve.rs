@@ -1,6 +1,6 @@
 //! The daemon, as far as it needs no cluster.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixDatagram;
 use std::process::{Child, ChildStderr, Stdio};
 
@@ -71,6 +71,24 @@ fn it_says_when_it_is_ready_and_ends_well_when_asked() {
         daemon.signal(signal);
         assert_eq!(daemon.code(), Some(0), "{signal}");
     }
+}
+
+#[test]
+fn a_run_that_waits_for_its_input_can_be_interrupted() {
+    let sandbox = Sandbox::new();
+    let mut child = sandbox
+        .program()
+        .args(["run", "-"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // More than a pipe holds: it must have begun to read when all of it is written.
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(&vec![b'#'; 1 << 20]).unwrap();
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+    kill(pid, Signal::SIGINT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use kube::api::{
 };
 use serde_json::json;
 
-use crate::cluster::{Cluster, PATIENCE, phase, pod, until};
+use crate::cluster::{Cluster, PATIENCE, phase, pod, until, until_up};
 
 /// The reason of an API error.
 fn refusal(error: kube::Error) -> (u16, String) {
@@ -70,6 +70,7 @@ async fn a_deleted_pod_gets_its_grace_and_says_how_it_ended() {
     pods.create(&PostParams::default(), &pod("a", script))
         .await
         .unwrap();
+    until_up(&pods, "a").await;
     let running = until(&pods, "a", |pod| phase(pod) == "Running").await;
     let version = running.metadata.resource_version.unwrap();
     let deleted = pods

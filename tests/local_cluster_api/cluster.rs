@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use adjourn::local_cluster::process::{ClusterDir, ClusterInfo, StartOptions, start, stop};
-use futures::TryStreamExt;
+use futures::{AsyncReadExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, WatchEvent, WatchParams};
+use kube::api::{Api, LogParams, WatchEvent, WatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::json;
 use tempfile::TempDir;
@@ -124,4 +124,22 @@ pub async fn until(pods: &Api<Pod>, name: &str, wanted: impl Fn(&Pod) -> bool) -
     tokio::time::timeout(PATIENCE, watching)
         .await
         .unwrap_or_else(|_| panic!("{name} was not as wanted in time"))
+}
+
+/// Waits until the pod's container has written `up`: then its script is under way.
+pub async fn until_up(pods: &Api<Pod>, name: &str) {
+    let waiting = async {
+        until(pods, name, |pod| phase(pod) != "Pending").await;
+        let follow = LogParams {
+            follow: true,
+            ..LogParams::default()
+        };
+        let mut first = [0; 3];
+        let mut log = std::pin::pin!(pods.log_stream(name, &follow).await.unwrap());
+        log.read_exact(&mut first).await.unwrap();
+        assert_eq!(&first, b"up\n");
+    };
+    tokio::time::timeout(PATIENCE, waiting)
+        .await
+        .unwrap_or_else(|_| panic!("{name} did not come up in time"));
 }

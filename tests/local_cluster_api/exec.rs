@@ -5,15 +5,15 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::api::{Api, AttachParams, PostParams};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::cluster::{Cluster, PATIENCE, phase, pod, until};
+use crate::cluster::{Cluster, PATIENCE, phase, pod, until, until_up};
 
 async fn running(cluster: &Cluster) -> Api<Pod> {
     let pods: Api<Pod> = Api::default_namespaced(cluster.client().await);
-    let script = "trap 'exit 0' TERM INT; while true; do sleep 0.1; done";
+    let script = "trap 'exit 0' TERM INT; echo up; while true; do sleep 0.1; done";
     pods.create(&PostParams::default(), &pod("a", script))
         .await
         .unwrap();
-    until(&pods, "a", |pod| phase(pod) == "Running").await;
+    until_up(&pods, "a").await;
     pods
 }
 

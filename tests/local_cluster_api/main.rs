@@ -9,6 +9,7 @@
 mod client;
 mod cluster;
 mod exec;
+mod faults;
 mod kubectl;
 mod listed;
 mod process;

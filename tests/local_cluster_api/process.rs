@@ -3,13 +3,12 @@
 use std::io;
 
 use adjourn::local_cluster::process::{ClusterDir, start, status, stop};
-use futures::AsyncReadExt;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, LogParams, PostParams};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::cluster::{Cluster, options, phase, pod, until};
+use crate::cluster::{Cluster, options, phase, pod, until, until_up};
 
 fn kill_server(cluster: &Cluster) {
     let pid = Pid::from_raw(i32::try_from(cluster.info.pid).unwrap());
@@ -101,15 +100,7 @@ async fn stopping_ends_the_pods_processes() {
     pods.create(&PostParams::default(), &pod("a", &script))
         .await
         .unwrap();
-    until(&pods, "a", |pod| phase(pod) == "Running").await;
-    let follow = LogParams {
-        follow: true,
-        ..LogParams::default()
-    };
-    let mut first = [0; 3];
-    let mut log = std::pin::pin!(pods.log_stream("a", &follow).await.unwrap());
-    log.read_exact(&mut first).await.unwrap();
-    assert_eq!(&first, b"up\n");
+    until_up(&pods, "a").await;
     assert_eq!(processes_with(&mark).unwrap(), 1);
     let stopped = stop(&cluster.dir).unwrap().unwrap();
     assert_eq!((stopped.pid, stopped.pods), (cluster.info.pid, 1));

@@ -6,7 +6,7 @@ use adjourn::local_cluster::node::{ExecEnd, ExecRequest, LogOptions};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::bench::{Bench, commands_with, log, never};
+use crate::bench::{Bench, commands_with, log, never, waits};
 
 #[tokio::test]
 async fn containers_share_an_empty_dir_and_leave_the_host_alone() {
@@ -143,5 +143,63 @@ async fn commands_run_inside_a_container_and_can_end_it() {
         .exec(&pod, "base", &ExecRequest::default())
         .unwrap_err();
     assert_eq!(refused.to_string(), "container not found (\"base\")");
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_container_starts_from_a_clean_slate() {
+    let bench = Bench::start().await;
+    let mut events = bench.watch();
+    let script = "umask; grep -c 'SigIgn:.*0000000$' /proc/self/status; pwd; touch /x 2>/dev/null || echo closed; \
+                  touch /v/open && echo open; env | sort | cut -d= -f1 | tr '\\n' ' '";
+    let mut spec = never(&["sh", "-c", script]);
+    spec["volumes"] = json!([{"name": "v", "emptyDir": {}}]);
+    let base = &mut spec["containers"][0];
+    base["workingDir"] = json!("/made/for/it");
+    base["securityContext"] = json!({"readOnlyRootFilesystem": true});
+    base["volumeMounts"] =
+        json!([{"name": "v", "mountPath": "/v"}, {"name": "v", "mountPath": "/made/for/it"}]);
+    bench.create("clean", spec);
+    events.until_phase("clean", "Succeeded").await;
+    let text = log(&bench, "clean", LogOptions::default()).await.unwrap();
+    assert_eq!(
+        text,
+        "0022\n1\n/made/for/it\nclosed\nopen\nHOME HOSTNAME PATH PWD "
+    );
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_command_can_have_a_terminal() {
+    let bench = Bench::start().await;
+    let mut events = bench.watch();
+    bench.create("terminal", waits("exit 0"));
+    events.until_phase("terminal", "Running").await;
+    let script = "test -t 0 && test -t 1 && tty; until test \"$(stty size)\" = '40 120'; do sleep 0.02; done; \
+                  stty size; read line; echo got $line; exit 3";
+    let request = ExecRequest {
+        command: ["sh", "-c", script].map(str::to_owned).to_vec(),
+        stdin: true,
+        stdout: true,
+        stderr: false,
+    };
+    let pod = bench.get("terminal");
+    let mut session = bench.node.exec_on_terminal(&pod, "base", &request).unwrap();
+    session.resize(120, 40).unwrap();
+    let mut stdin = session.stdin.take().unwrap();
+    stdin.write_all(b"hello\n").await.unwrap();
+    let mut text = String::new();
+    session
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut text)
+        .await
+        .unwrap();
+    assert_eq!(session.wait().await.unwrap(), ExecEnd::Exited(3));
+    assert!(text.contains("/dev/pts/0\r\n"), "{text:?}");
+    assert!(text.contains("40 120\r\n"), "{text:?}");
+    assert!(text.ends_with("got hello\r\n"), "{text:?}");
+    drop(stdin);
     bench.stop().await;
 }

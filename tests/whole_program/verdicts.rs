@@ -132,15 +132,29 @@ fn attempts_come_to_an_end() {
 }
 
 #[test]
-fn a_pod_that_is_to_be_kept_is_kept() {
+fn a_pod_that_is_to_be_kept_is_kept_as_it_ended() {
     let home = Home::new();
-    let task = with(
-        script(&home.dag, "kept", "exit 0"),
-        json!({"on_finish_action": "keep_pod"}),
-    );
-    home.run(&["run", &home.task(&task)]).expect(0);
-    let pods = home.cluster().pods(&home.dag);
-    assert_eq!(pods.len(), 1);
-    let phase = pods[0].status.as_ref().unwrap().phase.as_deref();
-    assert_eq!(phase, Some("Succeeded"));
+    let diary = home.diary();
+    for (task_id, text, code, phase) in [
+        ("kept-good", "exit 0", 0, "Succeeded"),
+        ("kept-bad", "exit 4", 1, "Failed"),
+    ] {
+        let task = with(
+            script(&home.dag, task_id, text),
+            json!({"on_finish_action": "keep_pod"}),
+        );
+        home.run(&["run", &home.task(&task)]).expect(code);
+        let seen = diary.until("the end of the pod", |seen| {
+            seen.iter()
+                .any(|pod| pod.name.starts_with(task_id) && pod.phase == phase)
+        });
+        assert!(seen.iter().all(|pod| !pod.gone), "{seen:?}");
+    }
+    let reasons: Vec<_> = home
+        .cluster()
+        .pods(&home.dag)
+        .into_iter()
+        .map(|pod| pod.status.unwrap().reason)
+        .collect();
+    assert_eq!(reasons, [None, None], "ended by itself");
 }

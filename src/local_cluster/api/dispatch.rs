@@ -15,6 +15,7 @@ use super::delete;
 use super::discovery;
 use super::eviction;
 use super::exec;
+use super::faults;
 use super::form;
 use super::list;
 use super::logs;
@@ -35,9 +36,22 @@ const BODY_LIMIT: usize = 3 * 1024 * 1024;
 pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
     let yaml = media::wants_yaml(&parts.headers);
-    let response = answer(&api, &mut parts, body)
+    let fault = Target::parse(parts.uri.path()).ok().and_then(|target| {
+        let watching = Query::parse(parts.uri.query().unwrap_or_default()).flag("watch");
+        api.faults
+            .draw(&parts.method, &target, parts.uri.path(), watching)
+    });
+    if let Some(fault) = &fault
+        && let Some(response) = fault.before().await
+    {
+        return response;
+    }
+    let mut response = answer(&api, &mut parts, body)
         .await
         .unwrap_or_else(IntoResponse::into_response);
+    if let Some(fault) = &fault {
+        response = fault.after(response);
+    }
     if yaml {
         in_yaml(response).await
     } else {
@@ -73,6 +87,10 @@ async fn answer(api: &Arc<Api>, parts: &mut Parts, body: Body) -> Result<Respons
         body,
     };
     match target {
+        Target::Document(path) if path == faults::PATH => {
+            api.faults
+                .respond(request.method, &request.body, &api.objects)
+        }
         Target::Document(path) if *request.method == Method::GET => discovery::respond(&path),
         Target::Document(_) => Err(Refusal::method_not_allowed()),
         Target::Collection(collection) => request.collection(collection),

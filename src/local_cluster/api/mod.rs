@@ -13,6 +13,7 @@ mod dispatch;
 mod events;
 mod eviction;
 mod exec;
+mod faults;
 mod form;
 mod list;
 mod logs;

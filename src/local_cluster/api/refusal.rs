@@ -333,6 +333,23 @@ impl Refusal {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, None, message)
     }
 
+    /// A refusal that was ordered, with the reason that usually comes with its code.
+    pub fn on_request(code: u16) -> Self {
+        let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let reason = match status {
+            StatusCode::UNAUTHORIZED => Some("Unauthorized"),
+            StatusCode::FORBIDDEN => Some("Forbidden"),
+            StatusCode::CONFLICT => Some("Conflict"),
+            StatusCode::GONE => Some("Expired"),
+            StatusCode::TOO_MANY_REQUESTS => Some("TooManyRequests"),
+            StatusCode::INTERNAL_SERVER_ERROR => Some("InternalError"),
+            StatusCode::SERVICE_UNAVAILABLE => Some("ServiceUnavailable"),
+            StatusCode::GATEWAY_TIMEOUT => Some("Timeout"),
+            _ => None,
+        };
+        Self::new(status, reason, "a fault on request")
+    }
+
     pub fn plain(code: StatusCode, message: impl Into<String>) -> Self {
         let mut refusal = Self::new(code, None, message);
         refusal.text = true;
@@ -387,7 +404,10 @@ impl IntoResponse for Refusal {
             ("application/json", format!("{}\n", self.status()))
         };
         let mut response = (code, [(header::CONTENT_TYPE, kind)], body).into_response();
-        if code == StatusCode::GATEWAY_TIMEOUT {
+        if matches!(
+            code,
+            StatusCode::GATEWAY_TIMEOUT | StatusCode::TOO_MANY_REQUESTS
+        ) {
             response
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use http::Request;
+use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use serde_json::json;
@@ -12,8 +14,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
 
 use super::create::furnish_namespace;
+use super::faults::{Cut, Faults, unless_cut};
 use super::{dispatch, events, namespaces};
 use crate::local_cluster::node::Node;
 use crate::local_cluster::objects::{ObjectError, ObjectKey, Objects, Resource};
@@ -31,11 +35,12 @@ pub struct Api {
     pub(crate) node: Node,
     pub(crate) token: String,
     pub(crate) stopping: CancellationToken,
+    pub(crate) faults: Faults,
 }
 
 impl Api {
     /// An API over `objects`, whose pods `node` runs, for whoever presents `token`. Open watches end when `stopping` is
-    /// cancelled. The namespaces that every cluster has are made here.
+    /// cancelled. With `faults`, its owner can order it to fail. The namespaces that every cluster has are made here.
     ///
     /// # Errors
     ///
@@ -45,12 +50,14 @@ impl Api {
         node: Node,
         token: String,
         stopping: CancellationToken,
+        faults: bool,
     ) -> Result<Self, ObjectError> {
         let api = Self {
             objects,
             node,
             token,
             stopping,
+            faults: Faults::new(faults),
         };
         for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
             let key = ObjectKey::cluster(Resource::Namespace, name);
@@ -132,8 +139,9 @@ async fn connection(
     let Ok(Ok(stream)) = tokio::time::timeout(PATIENCE, tls.accept(stream)).await else {
         return;
     };
+    let service = ServiceExt::<Request<Incoming>>::map_result::<_, _, Cut>(router, unless_cut);
     let connection = hyper::server::conn::http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
         .with_upgrades();
     tokio::pin!(connection);
     tokio::select! {

@@ -12,8 +12,10 @@ use futures::{FutureExt, Stream, stream};
 use http::header;
 use rand::RngExt;
 use serde_json::{Value, json};
+use tokio::sync::watch::Receiver;
 use tokio::time::Instant;
 
+use super::faults::{Cut, WatchOrders};
 use super::form::{self, Columns};
 use super::list::version_fault;
 use super::media::Form;
@@ -92,6 +94,7 @@ pub(crate) fn respond(
         lines,
         watch,
         first: Some(Bytes::from(first)),
+        orders: api.faults.watch_orders(),
         end,
         bookmark_at: options
             .bookmarks
@@ -206,17 +209,50 @@ struct Running {
     lines: Lines,
     watch: ObjectWatch,
     first: Option<Bytes>,
+    orders: Receiver<WatchOrders>,
     end: Instant,
     bookmark_at: Option<Instant>,
     ended: bool,
 }
 
 impl Running {
-    fn into_stream(self) -> impl Stream<Item = Result<Bytes, std::convert::Infallible>> {
-        stream::unfold(self, |mut running| async move {
-            let piece = running.next_piece().await?;
-            Some((Ok(piece), running))
+    fn into_stream(mut self) -> impl Stream<Item = Result<Bytes, Cut>> {
+        let begun = *self.orders.borrow_and_update();
+        stream::unfold(self, move |mut running| async move {
+            let piece = running.next_piece_under_orders(begun).await?;
+            Some((piece, running))
         })
+    }
+
+    /// The next piece, unless faults are ordered.
+    async fn next_piece_under_orders(&mut self, begun: WatchOrders) -> Option<Result<Bytes, Cut>> {
+        loop {
+            if self.ended {
+                return None;
+            }
+            let orders = *self.orders.borrow_and_update();
+            if orders.cuts > begun.cuts {
+                self.ended = true;
+                return Some(Err(Cut));
+            }
+            if orders.expiries > begun.expiries {
+                self.ended = true;
+                let line = too_old(&ObjectError::Expired {
+                    requested: self.watch.version(),
+                    oldest: self.api.objects.version(),
+                });
+                return Some(Ok(Bytes::from(line)));
+            }
+            let mut changes = self.orders.clone();
+            let stopping = self.api.stopping.clone();
+            tokio::select! {
+                biased;
+                // The faults live as long as the API.
+                _ = changes.changed() => {}
+                () = stopping.cancelled() => return None,
+                piece = self.next_piece(), if !orders.silent => return piece.map(Ok),
+            }
+        }
     }
 
     async fn next_piece(&mut self) -> Option<Bytes> {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::shim::identity::Powers;
-use super::shim::{EXEC, INIT, SHIM, exec, init, supervise};
+use super::shim::{EXEC, INIT, SHIM, TERMINAL, exec, init, supervise, terminal};
 
 /// The exit code for arguments that nobody but a person can have given.
 const MISUSED: u8 = 2;
@@ -24,7 +24,10 @@ pub fn entry(name: &str, arguments: &[OsString]) -> Option<ExitCode> {
         (EXEC, [dir, report, command @ ..]) => {
             exec::run(Path::new(dir), Path::new(report), command)
         }
-        (SHIM | INIT | EXEC, _) => misused(name),
+        (TERMINAL, [name, program, words @ ..]) => {
+            terminal::become_command(name, Path::new(program), words)
+        }
+        (SHIM | INIT | EXEC | TERMINAL, _) => misused(name),
         _ => return None,
     };
     Some(ran)

@@ -1,12 +1,13 @@
 //! Commands that are run inside containers on somebody's behalf.
 
 use std::fs::{self, File};
-use std::io;
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use nix::unistd::geteuid;
+use nix::sys::stat::Mode;
+use nix::unistd::{geteuid, mkfifo};
 use serde_json::Value;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
@@ -14,8 +15,9 @@ use super::kubelet::place::PodPlace;
 use super::kubelet::shared::Shared;
 use super::logs::status_of;
 use super::shim::EXEC;
-use super::shim::exec::ExecEnd;
+use super::shim::exec::{ExecEnd, sizes_beside};
 use super::shim::plan::Isolation;
+use super::shim::terminal::open_sizes;
 
 /// What is to be run, and which streams are wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,6 +57,8 @@ pub struct ExecSession {
     pub stderr: Option<ChildStderr>,
     child: Child,
     report: PathBuf,
+    /// The pipe for the sizes of its terminal, if it has one.
+    sizes: Option<File>,
 }
 
 impl ExecSession {
@@ -73,7 +77,19 @@ impl ExecSession {
         });
         // Whoever runs the node would otherwise collect them.
         let _ = fs::remove_file(&self.report);
+        let _ = fs::remove_file(sizes_beside(&self.report));
         end
+    }
+
+    /// Sets the size of the command's terminal, if it has one.
+    ///
+    /// # Errors
+    /// When the command cannot be reached.
+    pub fn resize(&self, columns: u16, rows: u16) -> io::Result<()> {
+        let Some(mut sizes) = self.sizes.as_ref() else {
+            return Ok(());
+        };
+        sizes.write_all(format!("{columns} {rows}\n").as_bytes())
     }
 }
 
@@ -86,6 +102,7 @@ pub fn exec(
     pod: &Value,
     container: &str,
     request: &ExecRequest,
+    terminal: bool,
 ) -> Result<ExecSession, ExecRefusal> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let status = status_of(pod, container);
@@ -115,6 +132,9 @@ pub fn exec(
         .path()
         .join(format!("exec-{}-{count}.json", std::process::id()));
     File::create(&report)?;
+    let sizes = terminal
+        .then(|| make_sizes(&sizes_beside(&report)))
+        .transpose()?;
     let piped = |wanted| {
         if wanted {
             Stdio::piped()
@@ -139,5 +159,11 @@ pub fn exec(
         stderr: child.stderr.take(),
         child,
         report,
+        sizes,
     })
+}
+
+fn make_sizes(path: &Path) -> io::Result<File> {
+    mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR)?;
+    open_sizes(path)
 }

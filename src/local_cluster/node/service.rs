@@ -130,7 +130,20 @@ impl Node {
         container: &str,
         request: &ExecRequest,
     ) -> Result<ExecSession, ExecRefusal> {
-        exec::exec(&self.shared, pod, container, request)
+        exec::exec(&self.shared, pod, container, request, false)
+    }
+
+    /// As [`Node::exec`], with a terminal: its output and error output are one stream.
+    ///
+    /// # Errors
+    /// Why it cannot be run.
+    pub fn exec_on_terminal(
+        &self,
+        pod: &Value,
+        container: &str,
+        request: &ExecRequest,
+    ) -> Result<ExecSession, ExecRefusal> {
+        exec::exec(&self.shared, pod, container, request, true)
     }
 }
 

@@ -39,6 +39,10 @@ pub struct Settings {
     pub images: Vec<String>,
     /// Run containers as plain processes even where the machine could keep them apart.
     pub plain_processes: bool,
+    /// Give containers no processes: annotations of their pods tell how their lives go.
+    pub simulate: bool,
+    /// Let the owner order faults at `/__adjourn/faults`, for tests.
+    pub faults: bool,
     /// How many changes of each kind are kept for watches that start in the past or are slow;
     /// none for the usual number.
     pub watch_history: Option<usize>,

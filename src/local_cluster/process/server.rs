@@ -85,12 +85,13 @@ async fn live(dir: &ClusterDir, settings: Settings) -> io::Result<()> {
     // Ends the API; the pods' processes are ended only when the owner wishes it.
     let stopping = CancellationToken::new();
     let asked = CancellationToken::new();
-    let node = Node::start(objects.clone(), node_config(dir, settings)?).await?;
+    let node = Node::start(objects.clone(), node_config(dir, &settings)?).await?;
     let api = Api::new(
         objects.clone(),
         node.clone(),
         credentials.token.clone(),
         stopping.clone(),
+        settings.faults,
     )
     .map_err(io::Error::other)?;
     write_private(
@@ -135,10 +136,11 @@ async fn live(dir: &ClusterDir, settings: Settings) -> io::Result<()> {
     Ok(())
 }
 
-fn node_config(dir: &ClusterDir, settings: Settings) -> io::Result<NodeConfig> {
+fn node_config(dir: &ClusterDir, settings: &Settings) -> io::Result<NodeConfig> {
     let mut config = NodeConfig::new(dir.node(), std::env::current_exe()?);
     config.hidden.push(dir.path().to_owned());
-    config.images = settings.images;
+    config.images = settings.images.clone();
+    config.simulate = settings.simulate;
     if settings.plain_processes {
         config.isolation = IsolationChoice::Plain;
     }

@@ -37,7 +37,11 @@ impl Call<'_> {
             EventStatus::Running => {
                 self.collect(&own, seen.as_ref()).await?;
                 // The status after the logs: a pod that ended meanwhile must not be missed.
-                let observation = look(&own, seen).await?;
+                let observation = look(&own, seen.clone()).await?;
+                if let Some(seen) = seen.filter(|_| observation.gone) {
+                    // How it ended, only the watch can tell: the trigger is asked once more.
+                    return Ok(self.deferral(&own, &seen));
+                }
                 self.invoke_defer_method(&own, observation).await
             }
             EventStatus::Success

@@ -23,10 +23,16 @@ impl Call<'_> {
         if !self.file.pod.deferrable {
             return self.execute_sync(own, observation).await;
         }
+        Ok(self.deferral(own, &observation))
+    }
+
+    /// The task waits for the pod's trigger.
+    pub fn deferral(&self, own: &OwnPod, observation: &PodObservation) -> Step {
         let identity = &observation.identity;
-        let reason = format!("waits for the pod {}/{}", identity.namespace, identity.name);
-        let trigger = self.awaited(own, &observation).to_spec();
-        Ok(Step::Defer { trigger, reason })
+        Step::Defer {
+            trigger: self.awaited(own, observation).to_spec(),
+            reason: format!("waits for the pod {}/{}", identity.namespace, identity.name),
+        }
     }
 
     /// What the trigger is built from; its moments count from now.

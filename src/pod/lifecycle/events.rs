@@ -55,10 +55,21 @@ pub async fn events_of(
         ),
     )
     .await?;
-    let mut events: Vec<PodEvent> = events.into_iter().map(remark).collect();
-    // Stable, so that remarks of one second keep the server's order.
-    events.sort_by_key(|event| event.last_seen);
-    Ok(events)
+    let mut events: Vec<(u64, PodEvent)> = events
+        .into_iter()
+        .map(|event| {
+            let version = event.metadata.resource_version.as_deref();
+            let version = version.and_then(|version| version.parse().ok());
+            (version.unwrap_or_default(), remark(event))
+        })
+        .collect();
+    // The kubelet tells whole seconds only and the scheduler microseconds: within a second the
+    // order in which the server took them is the better guess.
+    events.sort_by_key(|(version, event)| {
+        let second = event.last_seen.map(|seen| seen.timestamp());
+        (second, *version)
+    });
+    Ok(events.into_iter().map(|(_, event)| event).collect())
 }
 
 /// The kubelet fills in the old fields, the scheduler the new ones.

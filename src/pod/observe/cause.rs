@@ -168,7 +168,8 @@ impl Failure {
 
     pub(super) fn told(self, observation: &PodObservation, base: &str) -> PodFailure {
         let container = observation.app_container(base);
-        let started = container.is_some_and(|base| base.started);
+        // Of a pod that nobody has looked at nobody can say that its container never ran.
+        let started = container.is_some_and(|base| base.started) || observation.was_never_seen();
         let ended = match self.exit_code {
             _ if container.is_none() && observation.phase == PodPhase::Succeeded => {
                 format!("its status does not mention a container {base}")

@@ -15,6 +15,8 @@ pub fn base_state(observation: &PodObservation, base: &str) -> BaseState {
             (false, _) => BaseState::NotStarted { detail: None },
             // Every container has ended, so this one ran; its status is just not there.
             (true, PodPhase::Succeeded) => BaseState::Lost,
+            // It came and went between two looks: nothing can be said of its containers.
+            (true, _) if observation.was_never_seen() => BaseState::Lost,
             (true, _) => BaseState::NeverRan {
                 exit_code: None,
                 detail: None,

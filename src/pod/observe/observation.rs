@@ -324,11 +324,18 @@ impl PodObservation {
         })
     }
 
+    /// Whether this is all that is known of a pod that nobody ever looked at.
+    #[must_use]
+    pub fn was_never_seen(&self) -> bool {
+        // Whatever an API server hands out has a version, and a spec with containers.
+        self.resource_version.is_empty() && self.containers.is_empty()
+    }
+
     /// Whether no container at all can have been started, so that nothing is lost or done twice
     /// when another pod takes its place.
     #[must_use]
     pub fn nothing_started(&self) -> bool {
-        !self.containers.iter().any(|container| container.started)
+        !self.was_never_seen() && !self.containers.iter().any(|container| container.started)
     }
 
     /// Adds what only an earlier look at the same pod can know: in which order things happened.

@@ -251,7 +251,8 @@ fn a_pod_that_is_gone_is_judged_by_its_last_state() {
             "Pending",
             json!({"waiting": {"reason": "ContainerCreating"}})
         )),
-        Says::Failed(None, FailureCause::Vanished, true, true)
+        // The last that was seen may be older than its start: no other may take its place.
+        Says::Failed(None, FailureCause::Vanished, true, false)
     );
     let unseen = PodObservation::unseen(gone("Pending", json!({})).identity).into_gone();
     assert_eq!(

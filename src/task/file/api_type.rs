@@ -91,15 +91,7 @@ impl Api {
                     .flatten()
                     .map(|(key, schema)| (key.clone(), shape(schema)))
                     .collect(),
-                required: schema["required"]
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .filter_map(Value::as_str)
-                    // The generated types always hold metadata, but the API does not ask for it.
-                    .filter(|key| *key != "metadata")
-                    .map(str::to_owned)
-                    .collect(),
+                required: required(&name, &schema),
             };
             api.types.insert(name, shape);
         }
@@ -256,6 +248,33 @@ fn shape(schema: &Value) -> Shape {
     }
 }
 
+/// Types whose name the API lets be absent, although the generated types always hold one. Whether
+/// such a reference makes sense is for the API server to say.
+const NAMELESS: [&str; 8] = [
+    "ConfigMapEnvSource",
+    "ConfigMapKeySelector",
+    "ConfigMapProjection",
+    "ConfigMapVolumeSource",
+    "LocalObjectReference",
+    "SecretEnvSource",
+    "SecretKeySelector",
+    "SecretProjection",
+];
+
+/// The keys that an object of a type must have.
+pub(super) fn required(type_name: &str, schema: &Value) -> Vec<String> {
+    let nameless = NAMELESS.iter().any(|name| core_type(name) == type_name);
+    schema["required"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        // The generated types always hold metadata, but the API does not ask for it.
+        .filter(|key| *key != "metadata" && !(nameless && *key == "name"))
+        .map(str::to_owned)
+        .collect()
+}
+
 /// Whether a text is a date or a moment, with or without an offset.
 fn is_time(text: &str) -> bool {
     chrono::DateTime::parse_from_rfc3339(text).is_ok()
@@ -310,6 +329,21 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn the_types_without_a_name_are_those_that_the_api_says_so_of() {
+        let mut found: Vec<String> = definitions()
+            .iter()
+            .filter(|(_, schema)| {
+                schema["properties"]["name"]["description"]
+                    .as_str()
+                    .is_some_and(|text| text.contains("allowed to be empty"))
+            })
+            .map(|(name, _)| name.clone())
+            .collect();
+        found.sort();
+        assert_eq!(found, NAMELESS.map(core_type));
     }
 
     #[test]

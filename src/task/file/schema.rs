@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::api_type::{core_type, definitions};
+use super::api_type::{core_type, definitions, required};
 use super::choices::CallbackEvent;
 use super::definition::TaskFile;
 use super::keys;
@@ -209,16 +209,9 @@ fn strict_definitions() -> Map<String, Value> {
         } else if name.ends_with(".IntOrString") {
             *schema = json!({"type": ["string", "integer"]});
         }
+        let required = required(name, schema);
         let Some(schema) = schema.as_object_mut() else {
             continue;
-        };
-        let required: Vec<Value> = match schema.get("required") {
-            Some(Value::Array(keys)) => keys
-                .iter()
-                .filter(|key| *key != "metadata")
-                .cloned()
-                .collect(),
-            _ => Vec::new(),
         };
         if let Some(Value::Object(properties)) = schema.get_mut("properties") {
             for (key, property) in properties.iter_mut() {

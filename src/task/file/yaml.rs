@@ -180,17 +180,19 @@ fn node(tree: Spanned<Tree>) -> Node {
 
 /// What is wrong, in words for the writer of the file.
 fn words(error: &serde_saphyr::Error) -> String {
-    match error {
-        serde_saphyr::Error::DuplicateMappingKey { key, .. } => match key {
+    if let serde_saphyr::Error::DuplicateMappingKey { key, .. } = error {
+        return match key {
             Some(key) => format!("{key}: the key stands here a second time"),
             None => "the key stands here a second time".to_owned(),
-        },
-        serde_saphyr::Error::NonFiniteFloat { .. } => {
-            "a number must be finite: put it in quotes if text is meant".to_owned()
-        }
-        serde_saphyr::Error::NullIntoString { .. } => "a key must not be null".to_owned(),
-        other => syntax(&other.render()),
+        };
     }
+    if let serde_saphyr::Error::NonFiniteFloat { .. } = error {
+        return "a number must be finite: put it in quotes if text is meant".to_owned();
+    }
+    if let serde_saphyr::Error::NullIntoString { .. } = error {
+        return "a key must not be null".to_owned();
+    }
+    syntax(&error.render())
 }
 
 /// The parser's own sentence carries the position at its end; ours stands in front. What people

@@ -381,3 +381,6 @@ impl PodState {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -105,6 +106,10 @@ impl PodPlace {
     pub fn remove(&self) -> io::Result<()> {
         match fs::remove_dir_all(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                open_up(&self.path)?;
+                fs::remove_dir_all(&self.path)
+            }
             other => other,
         }
     }
@@ -112,6 +117,18 @@ impl PodPlace {
     fn runs(&self, container: &str) -> PathBuf {
         self.path.join("containers").join(container)
     }
+}
+
+/// A container may have closed directories in a volume even to their owner.
+fn open_up(directory: &Path) -> io::Result<()> {
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o700))?;
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            open_up(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 fn pods(state_dir: &Path) -> PathBuf {

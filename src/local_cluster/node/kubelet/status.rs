@@ -58,7 +58,7 @@ pub fn write(pod: &mut Value, state: &PodState, facts: &NodeFacts, now: Timestam
     }
 }
 
-/// Whether [`write`] would change nothing.
+/// Whether [`write()`] would change nothing.
 #[must_use]
 pub fn is_shown(pod: &Value, state: &PodState, facts: &NodeFacts, now: Timestamp) -> bool {
     in_order(&pod["status"]) == in_order(&status(pod, state, facts, now))

@@ -184,7 +184,7 @@ impl Worker {
                 let text = "Pod was active on the node longer than the specified deadline";
                 self.say(EventType::Normal, "DeadlineExceeded", text);
             }
-            Effect::Remove => self.remove(),
+            Effect::Remove => self.remove().await,
         }
     }
 
@@ -208,8 +208,10 @@ impl Worker {
     }
 
     /// Takes the pod's files away and lets its object go.
-    fn remove(&mut self) {
-        if let Err(error) = self.place.remove() {
+    async fn remove(&mut self) {
+        let place = self.place.clone();
+        let removed = tokio::task::spawn_blocking(move || place.remove()).await;
+        if let Ok(Err(error)) = removed {
             tracing::warn!(%error, pod = self.state.title, "files of a pod could not be removed");
         }
         self.removed = true;

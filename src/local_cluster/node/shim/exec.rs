@@ -14,13 +14,14 @@ use std::time::Duration;
 
 use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{Signal, killpg};
+use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Pid, geteuid};
 use serde::{Deserialize, Serialize};
 
 use super::dir::ContainerDir;
 use super::init;
 use super::plan::{ContainerPlan, Isolation, StartRecord};
-use super::program;
+use super::{program, signals, terminal};
 
 /// Between two looks at whether the container still runs.
 const LOOK: Duration = Duration::from_millis(20);
@@ -35,15 +36,17 @@ pub enum ExecEnd {
     NotStarted(String),
 }
 
-/// Runs `command` in the container in `dir` and writes how that ended to `report`.
+/// Runs `command` in the container in `dir` and writes how that ended to `report`. If there is a
+/// named pipe beside the report ([`sizes_beside`]) the command gets a terminal.
 #[must_use]
 pub fn run(dir: &Path, report: &Path, command: &[OsString]) -> ExitCode {
     let dir = ContainerDir::new(dir);
-    // Opened before the namespaces are joined: there the path means nothing.
-    let Ok(mut report) = File::create(report) else {
+    // Opened before the namespaces are joined: there the paths mean nothing.
+    let sizes = terminal::open_sizes(&sizes_beside(report)).ok();
+    let (Ok(mut report), Ok(own)) = (File::create(report), File::open("/proc/self/exe")) else {
         return ExitCode::FAILURE;
     };
-    let end = match serve(&dir, command) {
+    let end = match serve(&dir, command, &own, sizes) {
         Ok(end) => end,
         Err(error) => ExecEnd::NotStarted(error.to_string()),
     };
@@ -56,7 +59,18 @@ pub fn run(dir: &Path, report: &Path, command: &[OsString]) -> ExitCode {
     }
 }
 
-fn serve(dir: &ContainerDir, command: &[OsString]) -> io::Result<ExecEnd> {
+/// The pipe that carries the sizes of the terminal of the command that reports to `report`.
+#[must_use]
+pub fn sizes_beside(report: &Path) -> PathBuf {
+    report.with_extension("sizes")
+}
+
+fn serve(
+    dir: &ContainerDir,
+    command: &[OsString],
+    own: &File,
+    sizes: Option<File>,
+) -> io::Result<ExecEnd> {
     let plan = dir.plan()?;
     let start = dir.start()?.ok_or(io::ErrorKind::NotFound)?;
     let (name, arguments) = command
@@ -69,15 +83,24 @@ fn serve(dir: &ContainerDir, command: &[OsString]) -> io::Result<ExecEnd> {
     init::limit(&plan.limits)?;
     std::env::set_current_dir(&plan.working_dir)?;
     let path = program::find(&name, plan.env_value("PATH"))?;
+    umask(Mode::S_IWGRP | Mode::S_IWOTH);
+    signals::reset()?;
+    if let Some(sizes) = sizes {
+        let status = terminal::run(own, sizes, &path, command, &plan.env)?;
+        return Ok(ended(status));
+    }
     let child = Command::new(path)
         .args(arguments)
         .env_clear()
         .envs(plan.env.iter().map(|(key, value)| (key, value)))
         .spawn()
         .map_err(|error| program::refused(&name, &error))?;
-    let status = wait(child, &plan, &start)?;
+    Ok(ended(wait(child, &plan, &start)?))
+}
+
+fn ended(status: ExitStatus) -> ExecEnd {
     let by_signal = status.signal().map(|signal| 128 + signal);
-    Ok(ExecEnd::Exited(by_signal.or(status.code()).unwrap_or(1)))
+    ExecEnd::Exited(by_signal.or(status.code()).unwrap_or(1))
 }
 
 /// Joins every namespace of the container; children are inside.

@@ -12,13 +12,14 @@ use std::process::{Command, ExitCode, Stdio};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::Signal;
+use nix::sys::stat::{Mode, umask};
 use nix::unistd::{sethostname, setsid};
 
 use super::dir::ContainerDir;
 use super::identity::Powers;
 use super::plan::{ContainerPlan, Isolation, Limits};
-use super::{identity, program, root};
+use super::{identity, program, root, signals};
 
 /// The exit code of a container whose command could not be started.
 const NOT_STARTED: u8 = 128;
@@ -59,7 +60,8 @@ fn become_command(
         .split_first()
         .ok_or(io::ErrorKind::InvalidInput)?;
     let path = program::find(name, plan.env_value("PATH"))?;
-    SigSet::empty().thread_set_mask()?;
+    umask(Mode::S_IWGRP | Mode::S_IWOTH);
+    signals::reset()?;
     let error = Command::new(path)
         .arg0(name)
         .args(arguments)

@@ -18,9 +18,11 @@ mod root;
 mod root_devices;
 mod root_mounts;
 mod root_volumes;
+mod signals;
 mod submounts;
 pub(super) mod supervise;
 mod survivors;
+pub(super) mod terminal;
 
 /// The hidden command that runs a shim.
 pub const SHIM: &str = "__cluster-shim";
@@ -28,3 +30,5 @@ pub const SHIM: &str = "__cluster-shim";
 pub const INIT: &str = "__cluster-init";
 /// The hidden command that runs another command inside a container.
 pub const EXEC: &str = "__cluster-exec";
+/// The hidden command that becomes a command on a terminal.
+pub const TERMINAL: &str = "__cluster-terminal";

@@ -114,6 +114,9 @@ pub struct StartRecord {
     pub pid: i32,
     /// When that process began, in the kernel's own count, so that a reused number is noticed.
     pub birth: Option<u64>,
+    /// Which start of the machine that was.
+    #[serde(default)]
+    pub boot: Option<String>,
     /// When the command was started.
     pub started_at: Timestamp,
 }
@@ -126,6 +129,7 @@ impl StartRecord {
             version: VERSION,
             pid,
             birth: birth(pid),
+            boot: boot(),
             started_at,
         }
     }
@@ -133,7 +137,7 @@ impl StartRecord {
     /// Whether that very process is still there.
     #[must_use]
     pub fn alive(&self) -> bool {
-        self.birth.is_some() && birth(self.pid) == self.birth
+        self.birth.is_some() && birth(self.pid) == self.birth && boot() == self.boot
     }
 }
 
@@ -180,6 +184,12 @@ impl ExitRecord {
             out_of_memory: false,
         }
     }
+}
+
+/// The kernel's name for this start of the machine.
+fn boot() -> Option<String> {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.trim().to_owned())
 }
 
 /// When process `pid` began, in clock ticks since the machine started.

@@ -103,7 +103,7 @@ fn environment(check: &Check<'_>, found: &mut Found) {
 }
 
 /// A reference to an object, by a name that must be there.
-fn named(reference: &Check<'_>, found: &mut Found) {
+pub(super) fn named(reference: &Check<'_>, found: &mut Found) {
     match reference.some_text("name") {
         None => tell(found, reference.at("name"), "is missing"),
         Some((name, path)) => {

@@ -8,5 +8,8 @@ mod container;
 mod pod;
 mod syntax;
 
+#[cfg(test)]
+mod tests;
+
 pub use check::Violation;
 pub use pod::{doubts, validate};

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use super::check::{Check, Found, Violation, between, one_of, tell, text_with, unique};
-use super::container::{Surroundings, container, security};
+use super::container::{Surroundings, container, named, security};
 use super::syntax;
 use crate::pod::spec::attach::{XCOM_SIDECAR, XCOM_VOLUME};
 use crate::pod::spec::manifest::PodManifest;
@@ -60,7 +60,7 @@ fn types(pod: &Value) -> (Found, Found) {
         let violation = Violation {
             path: problem.path,
             message: if unknown {
-                format!("{}: the API server would drop it", problem.message)
+                format!("{} (the API server would drop it)", problem.message)
             } else {
                 problem.message
             },
@@ -218,6 +218,9 @@ fn volumes<'a>(check: &Check<'a>, found: &mut Found) -> BTreeSet<&'a str> {
     let volumes = check.elements("volumes");
     for volume in &volumes {
         text_with(volume, "name", found, syntax::dns_label);
+        if let Some(reference) = volume.member("configMap") {
+            named(&reference, found);
+        }
         let sources: Vec<&str> = volume
             .value
             .as_object()
