@@ -7,6 +7,7 @@
 
 #[path = "pod_adapters/answer.rs"]
 mod answer;
+#[allow(dead_code, reason = "shared with tests that ask for other failures")]
 #[path = "pod_adapters/api.rs"]
 mod api;
 #[path = "pod_adapters/lifecycle.rs"]
@@ -21,5 +22,7 @@ mod stage;
 mod streams;
 #[path = "pod_adapters/watch.rs"]
 mod watch;
+#[path = "pod_adapters/watch_linger.rs"]
+mod watch_linger;
 #[path = "pod_adapters/watch_trouble.rs"]
 mod watch_trouble;

@@ -48,37 +48,62 @@ pub(crate) fn matches(pod: &Value, selector: &str) -> bool {
 pub(crate) async fn answer(State(shared): State<Shared>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
-    let query: BTreeMap<String, String> = serde_query(parts.uri.query().unwrap_or_default());
     let line = format!("{} {}", parts.method, parts.uri);
+    shared.inner.lock().unwrap().requests.push(line.clone());
+    let_go(&shared, &line).await;
+    let fault = {
+        let mut inner = shared.inner.lock().unwrap();
+        if let Some(token) = &inner.token {
+            let given = parts
+                .headers
+                .get("authorization")
+                .map(|value| value.to_str().unwrap());
+            if given != Some(&format!("Bearer {token}")) {
+                return send(401, &status(401, "Unauthorized", Value::Null));
+            }
+        }
+        let at = inner
+            .faults
+            .iter()
+            .position(|fault| line.contains(fault.what));
+        at.and_then(|at| inner.faults.remove(at))
+    };
+    let Some(fault) = fault else {
+        return carry_out(shared, &parts, &body);
+    };
+    if fault.done {
+        drop(carry_out(shared, &parts, &body));
+    }
+    let mut response = send(fault.code, &fault.body);
+    if let Some(seconds) = fault.retry_after {
+        response.headers_mut().insert("retry-after", seconds.into());
+    }
+    response
+}
+
+/// Waits until a request like that may be answered.
+async fn let_go(shared: &Shared, line: &str) {
+    loop {
+        let changed = shared.changed.notified();
+        tokio::pin!(changed);
+        changed.as_mut().enable();
+        let held = shared.inner.lock().unwrap().held;
+        if held.is_none_or(|what| !line.contains(what)) {
+            return;
+        }
+        changed.await;
+    }
+}
+
+fn carry_out(shared: Shared, parts: &http::request::Parts, body: &[u8]) -> Response {
+    let query: BTreeMap<String, String> = serde_query(parts.uri.query().unwrap_or_default());
     let mut inner = shared.inner.lock().unwrap();
-    inner.requests.push(line.clone());
-    if let Some(token) = &inner.token {
-        let given = parts
-            .headers
-            .get("authorization")
-            .map(|value| value.to_str().unwrap());
-        if given != Some(&format!("Bearer {token}")) {
-            return send(401, &status(401, "Unauthorized", Value::Null));
-        }
-    }
-    if let Some(at) = inner
-        .faults
-        .iter()
-        .position(|fault| line.contains(fault.what))
-    {
-        let fault = inner.faults.remove(at).unwrap();
-        let mut response = send(fault.code, &fault.body);
-        if let Some(seconds) = fault.retry_after {
-            response.headers_mut().insert("retry-after", seconds.into());
-        }
-        return response;
-    }
     let path: Vec<&str> = parts.uri.path().trim_matches('/').split('/').collect();
     let get = |key: &str| query.get(key).map(String::as_str).unwrap_or_default();
     match (&parts.method, path.as_slice()) {
         (&Method::GET, ["version"]) => send(200, &json!({"gitVersion": "v1.36.2"})),
         (&Method::POST, ["api", "v1", "namespaces", namespace, "pods"]) => {
-            let mut pod: Value = serde_json::from_slice(&body).unwrap();
+            let mut pod: Value = serde_json::from_slice(body).unwrap();
             let name = pod["metadata"]["name"].as_str().unwrap().to_owned();
             if *namespace == "missing" {
                 return send(404, &status(404, "NotFound", json!({"kind": "namespaces"})));
@@ -138,7 +163,7 @@ pub(crate) async fn answer(State(shared): State<Shared>, request: Request) -> Re
             None => not_found(name),
         },
         (&Method::DELETE, ["api", "v1", "namespaces", _, "pods", name]) => {
-            let options: Value = serde_json::from_slice(&body).unwrap();
+            let options: Value = serde_json::from_slice(body).unwrap();
             let Some(pod) = inner.pods.get(*name).cloned() else {
                 return not_found(name);
             };
@@ -152,7 +177,7 @@ pub(crate) async fn answer(State(shared): State<Shared>, request: Request) -> Re
             send(200, &pod)
         }
         (&Method::PATCH, ["api", "v1", "namespaces", _, "pods", name]) => {
-            let patch: Value = serde_json::from_slice(&body).unwrap();
+            let patch: Value = serde_json::from_slice(body).unwrap();
             let Some(mut pod) = inner.pods.get(*name).cloned() else {
                 return not_found(name);
             };

@@ -31,6 +31,8 @@ pub(crate) struct Inner {
     /// Method and path with query of each request, in order.
     pub(crate) requests: Vec<String>,
     pub(crate) faults: VecDeque<Fault>,
+    /// Requests that contain this are not answered yet.
+    pub(crate) held: Option<&'static str>,
     pub(crate) streams_lists: bool,
     /// Watches from before this version get a 410.
     pub(crate) compacted: u64,
@@ -47,6 +49,8 @@ pub(crate) struct Inner {
 /// The next request whose method and path contain these gets that answer.
 pub(crate) struct Fault {
     pub(crate) what: &'static str,
+    /// What was asked for is done all the same.
+    pub(crate) done: bool,
     pub(crate) code: u16,
     pub(crate) retry_after: Option<u64>,
     pub(crate) body: Value,
@@ -144,6 +148,15 @@ impl Api {
 
     /// The next request of which `what` is a part fails so.
     pub fn fail_next(&self, what: &'static str, code: u16, retry_after: Option<u64>) {
+        self.fault(what, code, retry_after, false);
+    }
+
+    /// The next request of which `what` is a part is carried out, but its answer is lost.
+    pub fn lose_next_answer(&self, what: &'static str) {
+        self.fault(what, 504, None, true);
+    }
+
+    fn fault(&self, what: &'static str, code: u16, retry_after: Option<u64>, done: bool) {
         let reason = match code {
             403 => "Forbidden",
             410 => "Expired",
@@ -153,10 +166,38 @@ impl Api {
         };
         self.lock().faults.push_back(Fault {
             what,
+            done,
             code,
             retry_after,
             body: status(code, reason, json!({})),
         });
+    }
+
+    /// Requests of which `what` is a part are not answered until [`Api::let_go`]; what they are
+    /// answered then is what holds then.
+    pub fn hold(&self, what: &'static str) {
+        self.lock().held = Some(what);
+    }
+
+    pub fn let_go(&self) {
+        self.lock().held = None;
+        self.changed.notify_waiters();
+    }
+
+    /// The pods that are there.
+    pub fn pods(&self) -> Vec<Value> {
+        self.lock().pods.values().cloned().collect()
+    }
+
+    /// Changes a pod as `change` does, and tells the watches.
+    pub fn change(&self, name: &str, change: impl FnOnce(&mut Value)) {
+        {
+            let mut inner = self.lock();
+            let mut pod = inner.pods.get(name).unwrap().clone();
+            change(&mut pod);
+            inner.put(pod);
+        }
+        self.changed.notify_waiters();
     }
 
     /// The requests so far that contain `what`.

@@ -82,25 +82,6 @@ async fn five_hundred_waiters_share_one_watch() {
 }
 
 #[tokio::test]
-async fn the_watch_ends_with_its_last_waiter_and_begins_again_with_the_next() {
-    let api = Api::start().await;
-    let client = api.client().await;
-    let hub = hub(quick());
-    api.put(a_pod("x", "Running", running()));
-    let mut one = hub.subscribe(&client, &identity("x"));
-    let mut two = hub.subscribe(&client, &identity("x"));
-    until(&mut one, is_running).await;
-    until(&mut two, is_running).await;
-    drop(one);
-    assert_eq!(hub.watches(), 1);
-    drop(two);
-    assert_eq!((hub.watches(), hub.pods()), (0, 0));
-    let mut three = hub.subscribe(&client, &identity("x"));
-    until(&mut three, is_running).await;
-    assert_eq!(api.requests("watch=1").len(), 2);
-}
-
-#[tokio::test]
 async fn a_waiter_that_comes_later_sees_at_once_what_is_known() {
     let api = Api::start().await;
     let client = api.client().await;

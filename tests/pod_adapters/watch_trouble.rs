@@ -56,7 +56,10 @@ async fn a_broken_watch_goes_on_from_where_it_was() {
 async fn a_version_that_is_too_old_is_listed_again_and_missing_pods_are_gone() {
     let api = Api::start().await;
     let client = api.client().await;
-    let hub = hub(quick());
+    let hub = hub(WatchSettings {
+        remembered: 0,
+        ..quick()
+    });
     for name in ["x", "y", "z"] {
         api.put(a_pod(name, "Running", running()));
     }
