@@ -37,6 +37,12 @@ impl<'a> Call<'a> {
         })
     }
 
+    /// Whether another pod may have the name of this task's pod one day, so that a log, which is
+    /// asked for by name, has to be shown to be this pod's. A random suffix does not come again.
+    pub fn name_can_come_again(&self) -> bool {
+        !self.file.pod.random_name_suffix
+    }
+
     /// The container that decides.
     pub fn base(&self) -> &str {
         &self.file.pod.base_container_name
