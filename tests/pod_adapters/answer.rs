@@ -59,6 +59,7 @@ pub(crate) async fn answer(State(shared): State<Shared>, request: Request) -> Re
                 .get("authorization")
                 .map(|value| value.to_str().unwrap());
             if given != Some(&format!("Bearer {token}")) {
+                inner.refused += 1;
                 return send(401, &status(401, "Unauthorized", Value::Null));
             }
         }

@@ -44,6 +44,7 @@ pub(crate) struct Inner {
     pub(crate) lost_before: u64,
     pub(crate) watches_opened: u64,
     pub(crate) token: Option<String>,
+    pub(crate) refused: usize,
 }
 
 /// The next request whose method and path contain these gets that answer.
@@ -117,13 +118,54 @@ impl Api {
 
     /// Writes the kubeconfig with that token.
     pub fn write_kubeconfig(&self, token: &str) {
+        self.write_user(&json!({"token": token}));
+    }
+
+    /// Writes a kubeconfig that names a file, and that file with the token.
+    pub fn write_token_file(&self, token: &str) {
+        let file = self.kubeconfig.with_file_name("token");
+        std::fs::write(&file, token).unwrap();
+        self.write_user(&json!({"tokenFile": file}));
+    }
+
+    /// Writes a kubeconfig that names a program, which prints the token.
+    pub fn write_login_program(&self, token: &str) {
+        let file = self.kubeconfig.with_file_name("credential.json");
+        let credential = json!({
+            "apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
+            "status": {"token": token},
+        });
+        std::fs::write(&file, credential.to_string()).unwrap();
+        self.write_user(&json!({"exec": {
+            "apiVersion": "client.authentication.k8s.io/v1", "command": "cat", "args": [file],
+            "interactiveMode": "Never",
+        }}));
+    }
+
+    fn write_user(&self, user: &Value) {
         let config = json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "test",
             "clusters": [{"name": "test", "cluster": {"server": format!("http://{}", self.address)}}],
-            "users": [{"name": "test", "user": {"token": token}}],
+            "users": [{"name": "test", "user": user}],
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test", "namespace": "jobs"}}],
         });
         std::fs::write(&self.kubeconfig, config.to_string()).unwrap();
+    }
+
+    /// Host and port.
+    pub fn address(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// How many requests were refused for their token.
+    pub fn refused(&self) -> usize {
+        self.lock().refused
+    }
+
+    /// How many were not.
+    pub fn admitted(&self) -> usize {
+        let inner = self.lock();
+        inner.requests.len() - inner.refused
     }
 
     pub fn settings(&self) -> ConnectionSettings {
