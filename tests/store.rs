@@ -1,5 +1,10 @@
 //! The store: idempotent submits, fenced writes, events that fire once, views for people.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it must be; its shared parts too"
+)]
+
 use std::collections::HashSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -469,10 +474,10 @@ async fn orphaned_triggers_pass_to_a_living_engine_and_others_do_not() {
 }
 
 fn text(cell: &SqlCell) -> &str {
-    match cell {
-        SqlCell::Text(text) => text,
-        other => panic!("not a text: {other:?}"),
-    }
+    let SqlCell::Text(text) = cell else {
+        panic!("not a text: {cell:?}");
+    };
+    text
 }
 
 #[tokio::test]

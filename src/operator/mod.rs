@@ -9,6 +9,7 @@ mod context;
 mod registry;
 mod step;
 
+pub mod callbacks;
 pub mod pod;
 pub mod verdict;
 

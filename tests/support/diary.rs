@@ -1,5 +1,10 @@
 //! Every pod that ever was, as the cluster's watch tells of it.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it must be; its shared parts too"
+)]
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! The program as a person uses it: real processes, a real cluster, real signals.
 #![allow(
     clippy::unwrap_used,
-    reason = "what cannot be had here fails the test that wants it"
+    reason = "a test ends where something is not as it must be; its shared parts too"
 )]
 
 #[path = "../support/mod.rs"]

@@ -69,7 +69,7 @@ impl Call<'_> {
                 ended,
                 cursor,
             };
-            read(self.context, own, &source, observation.gone).await?;
+            read(&self.context, own, &source, observation.gone).await?;
         }
         Ok(())
     }

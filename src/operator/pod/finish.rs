@@ -33,6 +33,7 @@ impl Call<'_> {
     /// means skipped goes before everything else.
     pub async fn finish(&self, own: &OwnPod, observation: PodObservation) -> Result<Step, Failure> {
         self.collect(own, Some(&observation)).await?;
+        self.tell_completion(own, &observation).await?;
         let base = self.base();
         if let Some(code) = exit_code(&observation, base)
             && self.file.pod.skip_on_exit_code.matches(Some(code.into()))
@@ -112,6 +113,7 @@ impl Call<'_> {
         reason: String,
         exit_code: Option<i32>,
     ) -> Result<Ending, Failure> {
+        self.tell_teardown(own, &observation).await?;
         let observation = self.end_sidecars(own, observation).await?;
         Ok(Ending {
             reason,

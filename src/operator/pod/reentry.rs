@@ -25,6 +25,7 @@ impl Call<'_> {
             return self.execute().await;
         };
         let seen: Option<PodObservation> = serde_json::from_value(event.payload.clone()).ok();
+        self.tell_resumption(&own, seen.as_ref(), &event).await?;
         if seen
             .as_ref()
             .is_some_and(|seen| seen.identity != own.identity)
