@@ -67,6 +67,7 @@ CREATE TABLE pods (
     try_number  INTEGER NOT NULL,
     connection  TEXT    NOT NULL,                 -- its name in the configuration
     overrides   TEXT    NOT NULL,                 -- what the task itself says about it, JSON
+    server      TEXT    NOT NULL,                 -- the API server's address then
     namespace   TEXT    NOT NULL,
     name        TEXT    NOT NULL,
     nonce       TEXT    NOT NULL,
@@ -121,6 +122,7 @@ CREATE TABLE disposals (
     task       INTEGER NOT NULL REFERENCES tasks (id) ON DELETE CASCADE,
     connection TEXT    NOT NULL,
     overrides  TEXT    NOT NULL,
+    server     TEXT    NOT NULL,
     namespace  TEXT    NOT NULL,
     name       TEXT    NOT NULL,
     uid        TEXT,

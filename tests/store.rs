@@ -93,6 +93,7 @@ fn intent(name: &str) -> PodIntent {
             name: "kubernetes_default".into(),
             overrides: ConnectionOverrides::default(),
         },
+        server: "https://127.0.0.1:6443/".into(),
         namespace: "jobs".into(),
         name: name.into(),
         nonce: "n".into(),
@@ -379,6 +380,7 @@ async fn a_verdict_and_what_is_wished_for_its_pod_are_one_write() {
     let held = claim_one(&store, 1).await;
     let wish = Disposal {
         connection: intent("p").connection,
+        server: intent("p").server,
         namespace: "jobs".into(),
         name: "p".into(),
         uid: Some("u1".into()),

@@ -27,14 +27,15 @@ impl Store {
                 Box::pin(async move {
                     let row = TaskRow::load_fenced(connection, task, fence).await?;
                     sqlx::query(
-                        "INSERT INTO pods (task, try_number, connection, overrides, namespace, name,
+                        "INSERT INTO pods (task, try_number, connection, overrides, server, namespace, name,
                                            nonce, body_hash, intended_at)
-                         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     )
                     .bind(task.0)
                     .bind(row.try_number)
                     .bind(&intent.connection.name)
                     .bind(overrides_text(&intent.connection))
+                    .bind(intent.server)
                     .bind(intent.namespace)
                     .bind(intent.name)
                     .bind(intent.nonce)
@@ -140,6 +141,7 @@ fn read(row: &SqliteRow) -> Result<PodRecord, JobError> {
         try_number: row.try_get("try_number")?,
         intent: PodIntent {
             connection: read_connection(row, task)?,
+            server: row.try_get("server")?,
             namespace: row.try_get("namespace")?,
             name: row.try_get("name")?,
             nonce: row.try_get("nonce")?,

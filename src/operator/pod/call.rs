@@ -136,6 +136,7 @@ impl<'a> Call<'a> {
 pub(super) fn disposal(record: &PodRecord, action: DisposalAction) -> Disposal {
     Disposal {
         connection: record.intent.connection.clone(),
+        server: record.intent.server.clone(),
         namespace: record.intent.namespace.clone(),
         name: record.intent.name.clone(),
         uid: record.uid.clone(),

@@ -57,6 +57,7 @@ impl Call<'_> {
                 self.confirm(&intent.name, &pod).await?;
                 Ok(pod)
             }
+            _ if client.server() != intent.server => Err(elsewhere(&client, intent)),
             (None, None) => {
                 // The crash came before the call, or the call failed: the same name again.
                 let mut manifest = self.manifest(&client).await?;
@@ -105,7 +106,7 @@ impl Call<'_> {
         let manifest = self.manifest(&client).await?;
         match self.find_pod(&client, &manifest, &records).await? {
             Some(pod) => {
-                let intent = intent_of(&pod, connection);
+                let intent = intent_of(&pod, connection, &client);
                 self.reuse(&client, pod, intent).await
             }
             None => Ok(None),
@@ -150,7 +151,7 @@ impl Call<'_> {
         let connection = connection_of(&self.file);
         let client = self.operator.client(&connection).await?;
         let manifest = self.manifest(&client).await?;
-        let intent = intent(&manifest, connection);
+        let intent = intent(&manifest, connection, &client);
         self.context.journal.intend_pod(intent.clone()).await?;
         self.send(&client, manifest, &intent).await
     }
@@ -225,14 +226,27 @@ async fn find_own(client: &ClusterClient, intent: &PodIntent) -> Result<Pod, Fai
     }
 }
 
-fn intent(manifest: &PodManifest, connection: ConnectionRef) -> PodIntent {
+fn intent(manifest: &PodManifest, connection: ConnectionRef, client: &ClusterClient) -> PodIntent {
     PodIntent {
         connection,
+        server: client.server().to_owned(),
         namespace: manifest.namespace().to_owned(),
         name: manifest.name().to_owned(),
         nonce: Alphanumeric.sample_string(&mut rand::rng(), NONCE_LENGTH),
         body_hash: hash_of(manifest.as_value()),
     }
+}
+
+/// The pod is not there, but this is not the API server that it was created on.
+pub(super) fn elsewhere(client: &ClusterClient, intent: &PodIntent) -> Failure {
+    Failure::transient(format!(
+        "the pod {}/{} was created on {}, and the connection {} now leads to {}; give the flags that it was started with (--local, --kubeconfig, --context)",
+        intent.namespace,
+        intent.name,
+        intent.server,
+        intent.connection.name,
+        client.server()
+    ))
 }
 
 fn taken(intent: &PodIntent) -> Failure {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::advice::after_waiting;
 use super::call::{Call, OwnPod, disposal};
-use super::launch::unwell;
+use super::launch::{elsewhere, unwell};
 use crate::operator::verdict::kill_deletion;
 use crate::operator::{Failure, Step};
 use crate::pod::lifecycle;
@@ -162,6 +162,9 @@ pub(super) async fn look(
     let found = lifecycle::get_same(&own.client, &own.identity)
         .await
         .map_err(|error| unwell(&error))?;
+    if found.is_none() && own.client.server() != own.record.intent.server {
+        return Err(elsewhere(&own.client, &own.record.intent));
+    }
     Ok(match (found, seen) {
         (Some(pod), Some(seen)) => observe(&pod).following(&seen),
         (Some(pod), None) => observe(&pod),
