@@ -44,6 +44,7 @@ CREATE TABLE tasks (
     resumes      INTEGER NOT NULL DEFAULT 0,
     failure_kind TEXT    CHECK (failure_kind IN ('failed', 'could_not_start', 'timed_out')),
     reason       TEXT,
+    advice       TEXT,                            -- what a person can do about it
     exit_code    INTEGER,
     submitted_at INTEGER NOT NULL,
     started_at   INTEGER,
@@ -73,6 +74,7 @@ CREATE TABLE pods (
     uid         TEXT,                             -- known once the API server has answered
     intended_at INTEGER NOT NULL,
     created_at  INTEGER,
+    observed    TEXT,                             -- what the last look at it showed, JSON
     disposal    TEXT    CHECK (disposal IN ('delete', 'stop', 'keep')),  -- wished for at its end
     PRIMARY KEY (task, try_number, name)
 ) STRICT, WITHOUT ROWID;

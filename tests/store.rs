@@ -390,6 +390,7 @@ async fn a_verdict_and_what_is_wished_for_its_pod_are_one_write() {
         exit_code: Some(0),
         result: Some(json!({"rows": 3})),
         disposals: vec![wish.clone()],
+        ..Ending::default()
     };
     let step = StepCommit::Complete(ending);
     let row = store

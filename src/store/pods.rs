@@ -1,7 +1,7 @@
 //! The pods of each attempt: intended before they are created.
 
 use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::error::{JobError, StoreError};
 use super::open::Store;
@@ -99,6 +99,23 @@ impl Store {
     }
 }
 
+/// Keeps what the last look at a pod of the current attempt showed.
+pub(super) async fn remember_observation(
+    connection: &mut SqliteConnection,
+    row: &TaskRow,
+    pod: &str,
+    observed: &serde_json::Value,
+) -> Result<(), JobError> {
+    sqlx::query("UPDATE pods SET observed = ? WHERE task = ? AND try_number = ? AND name = ?")
+        .bind(observed.to_string())
+        .bind(row.id.0)
+        .bind(row.try_number)
+        .bind(pod)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// What a task says about its connection, as it is stored.
 pub(super) fn overrides_text(connection: &ConnectionRef) -> String {
     // A struct of plain texts always serialises.
@@ -133,5 +150,8 @@ fn read(row: &SqliteRow) -> Result<PodRecord, JobError> {
             .try_get::<Option<String>, _>("disposal")?
             .as_deref()
             .and_then(DisposalAction::from_word),
+        observed: row
+            .try_get::<Option<String>, _>("observed")?
+            .and_then(|text| serde_json::from_str(&text).ok()),
     })
 }

@@ -76,6 +76,8 @@ pub struct PodRecord {
     pub uid: Option<String>,
     /// What was wished for it when its attempt ended: nobody takes it up again.
     pub disposal: Option<DisposalAction>,
+    /// What the last look at it showed when its attempt ended, for people.
+    pub observed: Option<serde_json::Value>,
 }
 
 impl PodRecord {

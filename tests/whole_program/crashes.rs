@@ -50,13 +50,11 @@ impl Moment {
                 diary.until(&what, |seen| !seen.is_empty());
             }
             Self::Deferred => home.until_count(&what, &history("defer"), 1),
-            Self::FirstLine => home.until_count(&what, "SELECT count(*) FROM log_lines", 1),
+            Self::FirstLine => home.until_lines("1", 1),
             Self::Resumed => home.until_count(&what, &history("fire"), 1),
             Self::Succeeded => home.until_count(&what, &history("complete"), 1),
             Self::PodEnded => {
-                diary.until(&what, |seen| {
-                    seen.iter().any(|pod| pod.phase == "Succeeded")
-                });
+                diary.until_phase("Succeeded");
             }
         }
     }
@@ -182,6 +180,32 @@ fn an_end_that_was_asked_for_while_nobody_works_comes_with_the_next_engine() {
     let serve = home.serve();
     home.run(&["wait", &id]).expect(1);
     assert_eq!(home.describe(&id)["state"], "cancelled");
+    assert_eq!(home.log(&id), b"line 1\n");
+    assert_eq!(diary.closed().len(), 1);
+    drop(serve);
+}
+
+#[test]
+fn a_deadline_that_passes_while_nobody_works_holds_all_the_same() {
+    let home = Home::new();
+    let diary = home.diary();
+    let serve = home.serve();
+    let id = home.submit(&with(
+        task(&home, "echo line 1; sleep 600", 1.0),
+        json!({"execution_timeout": 4}),
+    ));
+    home.until_lines(&id, 1);
+    let deadline = home.describe(&id)["deadline"].clone();
+    serve.kill();
+    let passed = format!(
+        "SELECT count(*) FROM tasks WHERE id = {id} AND deadline < unixepoch('subsec') * 1000"
+    );
+    home.until_count("the deadline", &passed, 1);
+    let serve = home.serve();
+    home.run(&["wait", &id]).expect(124);
+    let told = home.describe(&id);
+    assert_eq!(told["failure_kind"], "timed_out");
+    assert_eq!(told["deadline"], deadline, "nothing moves a deadline");
     assert_eq!(home.log(&id), b"line 1\n");
     assert_eq!(diary.closed().len(), 1);
     drop(serve);

@@ -9,6 +9,7 @@
 //! crash at any point starts no second one. Nothing here deletes a pod: what is to become of it is
 //! part of the verdict, and the engine carries it out until it holds.
 
+mod advice;
 mod call;
 mod collect;
 mod events;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::advice::after_waiting;
 use super::call::{Call, OwnPod, disposal};
 use super::launch::unwell;
 use crate::operator::verdict::kill_deletion;
@@ -101,6 +102,8 @@ impl Call<'_> {
         self.explain(own, observation).await?;
         let ending = Ending {
             reason,
+            advice: Some(after_waiting(kind, observation, self.base()).to_owned()),
+            observed: Some(self.observed(own, observation).await),
             disposals: self.disposals(own, observation).await?,
             ..Ending::default()
         };
