@@ -1,5 +1,4 @@
 //! Operators and triggers of a program's own, and what becomes of kinds that nobody knows.
-#![allow(clippy::unwrap_used, reason = "what goes wrong in a test fails it")]
 
 #![allow(
     clippy::unwrap_used,

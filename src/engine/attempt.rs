@@ -71,7 +71,7 @@ async fn work(
     };
     let deadline = step_deadline(row, shared.clock.now());
     match attend(shared, row, step, deadline).await {
-        Came::Done(result) => outcome(shared, row, result),
+        Came::Done(result) => outcome(shared, row, *result),
         Came::TimeUp => {
             let failed = (FailureKind::TimedOut, timed_out(row));
             end_attempt(shared, row, operator, context, failed).await
@@ -192,12 +192,15 @@ async fn ended_by_on_kill(
         Box::pin(async move { operator.on_kill(context).await.map(Step::Complete) });
     let deadline = shared.clock.now() + WIND_UP;
     match attend_kill(shared, row, work, deadline).await {
-        Came::Done(Ok(Step::Complete(ending) | Step::Skip(ending))) => Ok(ending),
-        Came::Done(Err(Failure::Attempt { ending, .. })) => Ok(*ending),
-        Came::Done(Err(Failure::Transient {
-            reason,
-            retry_after,
-        })) => Err(Some(put_off(shared, row, reason, retry_after))),
+        Came::Done(result) => match *result {
+            Ok(Step::Complete(ending) | Step::Skip(ending)) => Ok(ending),
+            Err(Failure::Attempt { ending, .. }) => Ok(*ending),
+            Err(Failure::Transient {
+                reason,
+                retry_after,
+            }) => Err(Some(put_off(shared, row, reason, retry_after))),
+            Ok(Step::Defer { .. }) | Err(Failure::FenceLost) => Err(None),
+        },
         Came::TimeUp => {
             let reason = "on_kill did not end in time".to_owned();
             Err(Some(put_off(shared, row, reason, None)))
@@ -209,9 +212,7 @@ async fn ended_by_on_kill(
         Came::Stopping => Err(Some(StepCommit::Release {
             reason: "let go: the engine stops".to_owned(),
         })),
-        Came::Done(Ok(Step::Defer { .. }) | Err(Failure::FenceLost))
-        | Came::Lost
-        | Came::Cancelled => Err(None),
+        Came::Lost | Came::Cancelled => Err(None),
     }
 }
 

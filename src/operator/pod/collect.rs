@@ -69,7 +69,15 @@ impl Call<'_> {
                 ended,
                 cursor,
             };
-            read(&self.context, own, &source, observation.gone).await?;
+            let check_identity = self.name_can_come_again();
+            read(
+                &self.context,
+                own,
+                &source,
+                check_identity,
+                observation.gone,
+            )
+            .await?;
         }
         Ok(())
     }
@@ -143,6 +151,7 @@ async fn read(
     context: &TaskContext,
     own: &OwnPod,
     source: &Source<'_>,
+    check_identity: bool,
     gone: bool,
 ) -> Result<(), Failure> {
     if gone {
@@ -156,7 +165,7 @@ async fn read(
         cursor: source.cursor.clone(),
         ended: source.ended,
         previous: false,
-        check_identity: false,
+        check_identity,
         limits: LogLimits::default(),
     };
     let mut reader = match logs::open(&own.client, &request).await {

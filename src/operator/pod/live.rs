@@ -104,7 +104,7 @@ impl Call<'_> {
                 cursor,
                 ended: false,
                 previous: false,
-                check_identity: false,
+                check_identity: self.name_can_come_again(),
                 limits: LogLimits::default(),
             };
             fresh.push(Follower {

@@ -10,7 +10,7 @@ use super::launch::unwell;
 use crate::operator::verdict::kill_deletion;
 use crate::operator::{Failure, Step};
 use crate::pod::lifecycle;
-use crate::pod::observe::{PodObservation, PodVerdict, judge, observe};
+use crate::pod::observe::{PodObservation, PodVerdict, judge, node_is_silent, observe};
 use crate::task::deferral::{EventStatus, TriggerEvent};
 use crate::task::outcome::{Ending, FailureKind};
 use crate::task::pods::DisposalAction;
@@ -46,10 +46,15 @@ impl Call<'_> {
                 }
                 self.invoke_defer_method(&own, observation).await
             }
-            EventStatus::Success
-            | EventStatus::Failed
-            | EventStatus::Error
-            | EventStatus::Timeout => {
+            EventStatus::Error => {
+                let observation = look(&own, seen).await?;
+                if node_is_silent(&observation) {
+                    return self.conclude(&own, observation, &event).await;
+                }
+                // What has not ended after all, on a node that has come back, is waited for.
+                self.invoke_defer_method(&own, observation).await
+            }
+            EventStatus::Success | EventStatus::Failed | EventStatus::Timeout => {
                 let observation = look(&own, seen).await?;
                 self.conclude(&own, observation, &event).await
             }
