@@ -10,7 +10,7 @@ use adjourn::pod::watch::{PodWatchHub, WatchSettings};
 use adjourn::task::deferral::EventStatus;
 use adjourn::task::pods::ConnectionRef;
 use adjourn::trigger::TriggerKind;
-use adjourn::trigger::pod::{PodTriggerKwargs, PodTriggers};
+use adjourn::trigger::pod::{PodTerms, PodTriggerKwargs, PodTriggers};
 use chrono::TimeDelta;
 
 use crate::api::Api;
@@ -102,13 +102,15 @@ async fn ten_resumes_of_one_task_cost_one_list_and_one_watch() {
             overrides: adjourn::task::pods::ConnectionOverrides::default(),
         },
         pod: identity("x"),
-        base_container: "base".to_owned(),
-        poll_interval_seconds: 3600.0,
-        logging_interval_seconds: Some(0.1),
-        next_log_at: Some(now),
-        schedule_by: now + TimeDelta::seconds(120),
-        schedule_timeout_seconds: 120.0,
-        startup_timeout_seconds: 120.0,
+        terms: PodTerms {
+            base_container: "base".to_owned(),
+            poll_interval_seconds: 3600.0,
+            logging_interval_seconds: Some(0.1),
+            next_log_at: Some(now),
+            schedule_by: now + TimeDelta::seconds(120),
+            schedule_timeout_seconds: 120.0,
+            startup_timeout_seconds: 120.0,
+        },
         trigger_kwargs: serde_json::Map::new(),
     };
     for _ in 0..10 {
@@ -119,10 +121,8 @@ async fn ten_resumes_of_one_task_cost_one_list_and_one_watch() {
             .unwrap();
         assert_eq!(event.status, EventStatus::Running, "{event:?}");
     }
-    let end = PodTriggerKwargs {
-        next_log_at: Some(now + TimeDelta::hours(1)),
-        ..kwargs
-    };
+    let mut end = kwargs;
+    end.terms.next_log_at = Some(now + TimeDelta::hours(1));
     api.change("x", |pod| {
         pod["status"] = a_pod("x", "Failed", ended(3))["status"].clone();
     });

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use super::decide::{FirstSeen, decide, next_moment};
-use super::kwargs::PodTriggerKwargs;
+use super::kwargs::{PodTerms, PodTriggerKwargs};
 use crate::clock::Clock;
 use crate::pod::client::{Backoff, Connections};
 use crate::pod::spec::INSTALLATION_LABEL;
@@ -62,19 +62,21 @@ struct PodTrigger {
 #[async_trait]
 impl Trigger for PodTrigger {
     async fn wait(self: Box<Self>) -> TriggerEvent {
-        let mut pod = self.subscribe().await;
+        // Boxed: connecting takes much room, and only for a moment.
+        let mut pod = Box::pin(self.subscribe()).await;
+        let (terms, clock) = self.into_what_waiting_takes();
         let mut seen = FirstSeen::default();
-        let poll = self.kwargs.poll_interval();
+        let poll = terms.poll_interval();
         let mut next_poll = Instant::now() + poll;
         loop {
-            let now = self.clock.now();
+            let now = clock.now();
             let mut wake = next_poll;
             if let Some(observation) = pod.latest() {
                 seen = seen.and(&observation, now);
-                if let Some(event) = decide(&self.kwargs, seen, &observation, now) {
+                if let Some(event) = decide(&terms, seen, &observation, now) {
                     return event;
                 }
-                let due = next_moment(&self.kwargs, seen, &observation);
+                let due = next_moment(&terms, seen, &observation);
                 if let Some(left) = due.and_then(|due| (due - now).to_std().ok()) {
                     // A hair later, so that the moment has come when it is looked at.
                     wake = wake.min(Instant::now() + left + Duration::from_millis(1));
@@ -94,6 +96,11 @@ impl Trigger for PodTrigger {
 }
 
 impl PodTrigger {
+    /// Lets go of what only subscribing took: there are as many as tasks that wait.
+    fn into_what_waiting_takes(self: Box<Self>) -> (PodTerms, Clock) {
+        (self.kwargs.terms, self.clock)
+    }
+
     /// Joins the watch of the pod's namespace; a connection that cannot be made yet is tried
     /// again, since it decides no task's fate.
     async fn subscribe(&self) -> Subscription {
