@@ -3,7 +3,6 @@
     clippy::unwrap_used,
     reason = "what cannot be had here fails the test that wants it"
 )]
-
 #![allow(
     clippy::unwrap_used,
     reason = "a test ends where something is not as it must be; its shared parts too"
