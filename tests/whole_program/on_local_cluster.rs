@@ -102,3 +102,35 @@ fn a_local_cluster_that_is_killed_and_started_again_costs_a_task_nothing() {
     assert_eq!(ended.text(), lines);
     assert_eq!(home.describe("1")["try_number"], 1);
 }
+
+#[test]
+fn a_pod_is_not_taken_for_gone_because_the_connection_leads_elsewhere() {
+    let home = Home::new();
+    let diary = home.diary();
+    let serve = home.serve();
+    let task = with(
+        script(&home.dag, "here", "echo up; sleep 4; echo down"),
+        json!({"logging_interval": 1, "poll_interval": 1}),
+    );
+    let id = home.submit(&task);
+    diary.until_phase("Running");
+    home.until_state(&id, "deferred");
+    serve.kill();
+
+    // The flags that it was started with are forgotten: another cluster answers.
+    let other = Home::without_cluster();
+    let _stops = StopsCluster(&other);
+    other.run(&["cluster", "start"]).expect(0);
+    let kubeconfig = other.run(&["cluster", "kubeconfig"]).expect(0);
+    let serve = home.start(&["serve", "--kubeconfig", kubeconfig.text().trim_end()]);
+    let told =
+        format!("SELECT count(*) FROM tasks WHERE id = {id} AND reason LIKE '%was created on%'");
+    home.until_count("the task to say what is wrong", &told, 1);
+    serve.kill();
+
+    let serve = home.serve();
+    home.run(&["wait", &id]).expect(0);
+    assert_eq!(home.log(&id), b"up\ndown\n");
+    assert_eq!(diary.closed().len(), 1, "no second pod");
+    drop(serve);
+}

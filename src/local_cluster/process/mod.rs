@@ -14,7 +14,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 pub use dir::ClusterDir;
-pub use info::{ClusterError, ClusterInfo, StartOptions};
+pub use info::{ClusterError, ClusterInfo, Settings, StartOptions};
 pub use launch::{start, status, stop};
 
 /// The hidden first argument that makes this program a cluster's server.

@@ -137,6 +137,7 @@ async fn live(dir: &ClusterDir, settings: Settings) -> io::Result<()> {
     let info = {
         let (objects, kubeconfig) = (objects.clone(), dir.kubeconfig());
         let isolation = node.isolation();
+        let settings = settings.clone();
         move || ClusterInfo {
             kubeconfig: kubeconfig.clone(),
             server: server.clone(),
@@ -145,6 +146,7 @@ async fn live(dir: &ClusterDir, settings: Settings) -> io::Result<()> {
             started_at,
             isolation: isolation.clone(),
             pods: objects.count(Resource::Pod),
+            settings: settings.clone(),
         }
     };
     let mut tasks = JoinSet::new();
