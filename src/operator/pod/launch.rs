@@ -27,7 +27,7 @@ impl Call<'_> {
             Some(record) => self.take_up(record).await?,
             None => match self.reattach().await? {
                 Some(pod) => pod,
-                None => self.create().await?,
+                None => self.find_or_create().await?,
             },
         };
         self.attend(&pod).await
@@ -75,8 +75,7 @@ impl Call<'_> {
         }
     }
 
-    /// The pod of an earlier attempt, if the task goes on with it: the ones on record first, then
-    /// what its labels find.
+    /// The pod of an earlier attempt that is on record, if the task goes on with it.
     async fn reattach(&self) -> Result<Option<Pod>, Failure> {
         let records = self.context.journal.pods().await?;
         let left = records
@@ -97,20 +96,26 @@ impl Call<'_> {
                 return Ok(Some(pod));
             }
         }
+        Ok(None)
+    }
+
+    /// The pod that the task's labels find, or a new one.
+    async fn find_or_create(&self) -> Result<Pod, Failure> {
         // A first attempt of a task that is new has left nothing to find: no need to ask.
         if self.context.try_number == 1 || !self.file.pod.reattach_on_restart {
-            return Ok(None);
+            return self.create().await;
         }
         let connection = connection_of(&self.file);
         let client = self.operator.client(&connection).await?;
         let manifest = self.manifest(&client).await?;
-        match self.find_pod(&client, &manifest, &records).await? {
-            Some(pod) => {
-                let intent = intent_of(&pod, connection, &client);
-                self.reuse(&client, pod, intent).await
+        let records = self.context.journal.pods().await?;
+        if let Some(pod) = self.find_pod(&client, &manifest, &records).await? {
+            let intent = intent_of(&pod, connection.clone(), &client);
+            if let Some(pod) = self.reuse(&client, pod, intent).await? {
+                return Ok(pod);
             }
-            None => Ok(None),
         }
+        self.create_from(&client, manifest, connection).await
     }
 
     /// Goes on with a pod of an earlier attempt, or sees that it makes room.
@@ -146,14 +151,24 @@ impl Call<'_> {
         }
     }
 
-    /// Creates a pod: first its intent is on record, then the call is made.
+    /// Creates a pod.
     pub async fn create(&self) -> Result<Pod, Failure> {
         let connection = connection_of(&self.file);
         let client = self.operator.client(&connection).await?;
         let manifest = self.manifest(&client).await?;
-        let intent = intent(&manifest, connection, &client);
+        self.create_from(&client, manifest, connection).await
+    }
+
+    /// Creates a pod that is built: first its intent is on record, then the call is made.
+    async fn create_from(
+        &self,
+        client: &ClusterClient,
+        manifest: PodManifest,
+        connection: ConnectionRef,
+    ) -> Result<Pod, Failure> {
+        let intent = intent(&manifest, connection, client);
         self.context.journal.intend_pod(intent.clone()).await?;
-        self.send(&client, manifest, &intent).await
+        self.send(client, manifest, &intent).await
     }
 
     async fn manifest(&self, client: &ClusterClient) -> Result<PodManifest, Failure> {
