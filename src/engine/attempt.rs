@@ -143,12 +143,20 @@ async fn kill(
     match ended_by_on_kill(shared, row, operator, context).await {
         Ok(mut ending) => {
             if ending.reason.is_empty() {
-                "cancelled".clone_into(&mut ending.reason);
+                ending.reason = why_cancelled(shared, row).await;
             }
             Some(StepCommit::Killed(ending))
         }
         Err(other) => other,
     }
+}
+
+/// The words of whoever cancelled the task; they may have come after the claim.
+async fn why_cancelled(shared: &Arc<Shared>, row: &TaskRow) -> String {
+    let current = shared.store.task(row.id).await.ok();
+    current
+        .and_then(|row| row.reason)
+        .unwrap_or_else(|| "cancelled".to_owned())
 }
 
 /// Ends what the attempt has begun and fails it.

@@ -95,7 +95,11 @@ pub(super) async fn transition(
         | TaskEvent::RetryDue
         | TaskEvent::Retry => 0,
     };
-    if !matches!(change.event, TaskEvent::Renew { .. }) {
+    // A claim says nothing new about why the task is where it is.
+    if !matches!(
+        change.event,
+        TaskEvent::Renew { .. } | TaskEvent::Claim { .. }
+    ) {
         after.reason = change.words().map(str::to_owned);
         after.advice = change.advice.map(str::to_owned);
     }
