@@ -106,9 +106,12 @@ impl Board {
         }
         let mut inner = slot.lock();
         inner.waiters = inner.waiters.saturating_sub(1);
+        let wakers = inner.all_wakers();
         leave(&mut state, slot, &mut inner);
         drop(inner);
         self.forget(&mut state);
+        drop(state);
+        wakers.wake();
     }
 
     /// Forgets what has been remembered for long enough, and the oldest of what is too much.
@@ -171,10 +174,12 @@ impl Board {
             }
             Known::Seen(last) => seen.following(last),
         };
-        slot.put(&mut inner, next);
+        let wakers = inner.put(next);
         leave(&mut state, &slot, &mut inner);
         drop(inner);
         self.forget(&mut state);
+        drop(state);
+        wakers.wake();
         true
     }
 
@@ -211,10 +216,12 @@ impl Board {
             Known::Unseen(identity) => PodObservation::unseen(PodIdentity::clone(identity)),
             Known::Seen(last) => PodObservation::clone(last),
         };
-        slot.put(&mut inner, last.into_gone());
+        let wakers = inner.put(last.into_gone());
         leave(&mut state, &slot, &mut inner);
         drop(inner);
         self.forget(&mut state);
+        drop(state);
+        wakers.wake();
     }
 
     /// After a whole list: what somebody waits for and is not in it is asked for by name. It is
