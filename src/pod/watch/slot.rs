@@ -11,7 +11,6 @@ use crate::task::pods::PodIdentity;
 /// One pod. There are as many as tasks that wait: a byte here is a byte for each.
 #[derive(Debug)]
 pub(super) struct Slot {
-    pub(super) uid: Arc<str>,
     inner: Mutex<Inner>,
 }
 
@@ -42,9 +41,8 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Slot {
-    pub(super) fn new(uid: Arc<str>, known: Known) -> Self {
+    pub(super) fn new(known: Known) -> Self {
         Self {
-            uid,
             inner: Mutex::new(Inner {
                 version: match &known {
                     Known::Unseen(_) => 0,
@@ -133,6 +131,13 @@ impl Inner {
 
     pub(super) fn is_unseen(&self) -> bool {
         matches!(self.known, Known::Unseen(_))
+    }
+
+    pub(super) fn uid(&self) -> &str {
+        match &self.known {
+            Known::Unseen(identity) => &identity.uid,
+            Known::Seen(seen) => &seen.identity.uid,
+        }
     }
 
     /// Whether nobody waits for the pod and the watch will tell nothing more of it.
