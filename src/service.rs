@@ -67,6 +67,35 @@ impl Service {
         Ok(self.store.submit(rows, now).await?)
     }
 
+    /// Checks and stores all of `tasks`, or none, whichever operator runs them. A definition is
+    /// JSON that the task's operator understands; equal texts are equal definitions.
+    ///
+    /// # Errors
+    /// [`ServiceError::Refused`] for a task that could not run, or of a kind that nobody has
+    /// registered here; [`StoreError::KeyTaken`] for a key that another definition has.
+    pub async fn submit_definitions(
+        &self,
+        tasks: Vec<NewTask>,
+    ) -> Result<Vec<Submitted>, ServiceError> {
+        let now = self.clock.now();
+        for task in &tasks {
+            if self.operators.get(&task.operator).is_none() {
+                let known: Vec<&str> = self.operators.kinds().collect();
+                let words = format!(
+                    "no operator of kind {:?} is registered with this program; it has {}",
+                    task.operator,
+                    known.join(", ")
+                );
+                return Err(ServiceError::Refused {
+                    task_id: task.key.task_id.clone(),
+                    refused: Refused(vec![words]),
+                });
+            }
+            self.check_one(task, now)?;
+        }
+        Ok(self.store.submit(tasks, now).await?)
+    }
+
     /// Checks `tasks` as [`Service::submit`] does, and stores nothing.
     ///
     /// # Errors

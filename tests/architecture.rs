@@ -2,6 +2,11 @@
 //!
 //! The table is read from the document itself, so that the two cannot drift.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it must be; its shared parts too"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,10 @@
 //! The store: idempotent submits, fenced writes, events that fire once, views for people.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it must be; its shared parts too"
+)]
+
 use std::collections::HashSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -88,6 +93,7 @@ fn intent(name: &str) -> PodIntent {
             name: "kubernetes_default".into(),
             overrides: ConnectionOverrides::default(),
         },
+        server: "https://127.0.0.1:6443/".into(),
         namespace: "jobs".into(),
         name: name.into(),
         nonce: "n".into(),
@@ -374,6 +380,7 @@ async fn a_verdict_and_what_is_wished_for_its_pod_are_one_write() {
     let held = claim_one(&store, 1).await;
     let wish = Disposal {
         connection: intent("p").connection,
+        server: intent("p").server,
         namespace: "jobs".into(),
         name: "p".into(),
         uid: Some("u1".into()),
@@ -385,6 +392,7 @@ async fn a_verdict_and_what_is_wished_for_its_pod_are_one_write() {
         exit_code: Some(0),
         result: Some(json!({"rows": 3})),
         disposals: vec![wish.clone()],
+        ..Ending::default()
     };
     let step = StepCommit::Complete(ending);
     let row = store
@@ -469,10 +477,10 @@ async fn orphaned_triggers_pass_to_a_living_engine_and_others_do_not() {
 }
 
 fn text(cell: &SqlCell) -> &str {
-    match cell {
-        SqlCell::Text(text) => text,
-        other => panic!("not a text: {other:?}"),
-    }
+    let SqlCell::Text(text) = cell else {
+        panic!("not a text: {cell:?}");
+    };
+    text
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::error::{CliError, sentence};
 use super::situation::Situation;
 use crate::config::Config;
-use crate::engine::{Disposer, Engine, EngineOptions, EngineSettings, live_daemon};
+use crate::engine::{Engine, EngineOptions, EngineSettings, live_daemon};
 use crate::operator::Operators;
 use crate::operator::pod::{self, PodOperator, PodOperatorSettings};
 use crate::pod::client::{ConnectError, ConnectionError, Connections};
@@ -16,8 +16,6 @@ use crate::service::Service;
 use crate::store::{EngineKind, Scope};
 use crate::task::file::TaskFile;
 use crate::task::pods::ConnectionRef;
-use crate::trigger::Triggers;
-use crate::trigger::pod::{self as pod_trigger, PodTriggers};
 
 /// The operators that tasks can name.
 pub(super) fn operators(situation: &Situation) -> Operators {
@@ -53,16 +51,13 @@ pub(super) async fn start(
     scope: Scope,
 ) -> Result<Engine, CliError> {
     let connections = Connections::new(situation.connections());
-    let triggers = PodTriggers::new(connections.clone(), service.store().installation());
+    let operators = operators_on(situation, &connections);
     let options = EngineOptions {
-        store: service.store().clone(),
-        operators: operators_on(situation, &connections),
-        triggers: Triggers::default().with(pod_trigger::KIND, Arc::new(triggers)),
-        disposer: Disposer::new(connections),
         clock: situation.clock.clone(),
         kind,
         scope,
         settings: settings(&situation.config),
+        ..EngineOptions::new(service.store().clone(), operators, connections)
     };
     Ok(Engine::start(options).await?)
 }

@@ -252,6 +252,16 @@ impl Follower<'_> {
     }
 }
 
+/// Tells a remark of ours on stderr; where several tasks are shown, with whose it is.
+fn remark(style: &Style, text: &[u8]) {
+    for line in String::from_utf8_lossy(text).lines() {
+        match &style.label {
+            Some(label) => say(format!("[{label}] {line}")),
+            None => say(line),
+        }
+    }
+}
+
 /// Prints lines: what containers wrote to `output`, our own remarks to stderr.
 pub(super) async fn print(
     rows: &[LogRow],
@@ -267,7 +277,7 @@ pub(super) async fn print(
                 // In its place: what comes before it goes out first.
                 output.write(&bytes).await?;
                 bytes.clear();
-                say(String::from_utf8_lossy(&row.line.text));
+                remark(style, &row.line.text);
             }
         }
     }

@@ -108,7 +108,9 @@ async fn prepare(
                 let id = service.resolve(reference).await?;
                 let row = service.store().task(id).await?;
                 let file = serde_json::from_str::<TaskFile>(&row.definition).ok();
-                if !row.state.is_final() {
+                // Of a task that has ended, a pod may still be there to be disposed of.
+                let scope = Scope::Tasks(vec![id]);
+                if !row.state.is_final() || service.store().open_disposals(&scope).await?.0 > 0 {
                     unfinished.extend(file.clone());
                 }
                 let key = row.key;

@@ -12,8 +12,10 @@ use super::settings::EngineSettings;
 use super::{janitor, triggerer, worker};
 use crate::clock::{Clock, Timestamp};
 use crate::operator::Operators;
+use crate::pod::client::Connections;
 use crate::store::{EngineKind, Scope, Store, StoreError, StoredTrigger, TaskFilter};
 use crate::trigger::Triggers;
+use crate::trigger::pod::PodTriggers;
 
 /// What an engine is made of.
 pub struct EngineOptions {
@@ -33,6 +35,25 @@ pub struct EngineOptions {
     pub scope: Scope,
     /// How it paces itself.
     pub settings: EngineSettings,
+}
+
+impl EngineOptions {
+    /// An engine that works on every task of `store` as a daemon does: with the triggers that
+    /// Adjourn brings along, pods on any of `connections`, the machine's clock and the usual pace.
+    #[must_use]
+    pub fn new(store: Store, operators: Operators, connections: Connections) -> Self {
+        let pods = PodTriggers::new(connections.clone(), store.installation());
+        Self {
+            store,
+            operators,
+            triggers: Triggers::built_in(pods),
+            disposer: Disposer::new(connections),
+            clock: Clock::system(),
+            kind: EngineKind::Serve,
+            scope: Scope::All,
+            settings: EngineSettings::default(),
+        }
+    }
 }
 
 /// What the parts of an engine share.

@@ -17,6 +17,11 @@ impl Operators {
         self
     }
 
+    /// The kinds that are known.
+    pub fn kinds(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// The operator of a kind.
     #[must_use]
     pub fn get(&self, kind: &str) -> Option<Arc<dyn Operator>> {

@@ -182,12 +182,14 @@ fn exit_code(status: Status) -> Result<Option<i32>, ExecError> {
 
 fn not_begun(identity: &PodIdentity, container: &str, error: kube::Error) -> ExecError {
     let pod = format!("{}/{}", identity.namespace, identity.name);
-    let code = match &error {
-        kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(code)) => {
-            Some(code.as_u16())
-        }
-        kube::Error::Api(status) => Some(status.code),
-        _ => None,
+    let code = if let kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(code)) =
+        &error
+    {
+        Some(code.as_u16())
+    } else if let kube::Error::Api(status) = &error {
+        Some(status.code)
+    } else {
+        None
     };
     match code {
         Some(404) => ExecError::Gone(pod),

@@ -6,6 +6,7 @@
 mod registry;
 
 pub mod pod;
+pub mod time;
 
 use async_trait::async_trait;
 

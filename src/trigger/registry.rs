@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Trigger;
+use super::pod::{self, PodTriggers};
+use super::time::{self, TimeTriggers};
 use crate::clock::Clock;
 use crate::task::deferral::TriggerSpec;
 
@@ -51,6 +53,14 @@ pub enum TriggerUnusable {
 pub struct Triggers(BTreeMap<String, Arc<dyn TriggerKind>>);
 
 impl Triggers {
+    /// The kinds that Adjourn brings along: pods and moments.
+    #[must_use]
+    pub fn built_in(pods: PodTriggers) -> Self {
+        Self::default()
+            .with(pod::KIND, Arc::new(pods))
+            .with(time::KIND, Arc::new(TimeTriggers))
+    }
+
     /// Adds a kind; a later one of the same name takes its place.
     #[must_use]
     pub fn with(mut self, name: &str, kind: Arc<dyn TriggerKind>) -> Self {

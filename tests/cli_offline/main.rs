@@ -7,6 +7,7 @@
 
 mod databases;
 mod dry_run;
+mod logs;
 mod sandbox;
 mod serve;
 mod settings;

@@ -45,6 +45,11 @@ def refusal(call, *arguments, **options):
 config.load_kube_config()
 api = client.CoreV1Api()
 
+nodes = api.list_node().items
+assert [node.metadata.name for node in nodes] == ["local"]
+assert nodes[0].status.node_info.operating_system == "linux"
+assert nodes[0].status.node_info.kernel_version
+
 api.create_namespaced_pod("default", pod("a", "echo one; echo two; exit 3"))
 ended = until(api, "a", "Failed")
 assert ended.status.container_statuses[0].state.terminated.exit_code == 3

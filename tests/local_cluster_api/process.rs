@@ -111,6 +111,22 @@ async fn stopping_ends_the_pods_processes() {
     assert_eq!(cluster.info.pods, 1);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn stopping_ends_what_a_killed_server_left_running() {
+    let cluster = Cluster::start();
+    let pods: Api<Pod> = Api::default_namespaced(cluster.client().await);
+    let mark = format!("left-{}", cluster.info.pid);
+    let script = format!("echo up; sleep 1000; : {mark}");
+    pods.create(&PostParams::default(), &pod("a", &script))
+        .await
+        .unwrap();
+    until_up(&pods, "a").await;
+    kill_server(&cluster);
+    assert_eq!(processes_with(&mark).unwrap(), 1);
+    assert_eq!(stop(&cluster.dir).unwrap(), None);
+    assert_eq!(processes_with(&mark).unwrap(), 0);
+}
+
 /// How many processes have `mark` in their arguments.
 fn processes_with(mark: &str) -> io::Result<usize> {
     let mut count = 0;

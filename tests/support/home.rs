@@ -1,12 +1,17 @@
 //! A home for one test: its own state directory, database and name for its pods.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it must be; its shared parts too"
+)]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use tempfile::TempDir;
 
 use super::{Cluster, Diary, Finished, Running, cluster, eventually};
@@ -128,10 +133,7 @@ impl Home {
     #[track_caller]
     pub fn sql(&self, statement: &str) -> Vec<Value> {
         let answer = self.run(&["sql", statement, "-o", "json"]).expect(0);
-        match answer.json() {
-            Value::Array(rows) => rows,
-            other => panic!("not a list: {other}"),
-        }
+        serde_json::from_value(answer.json()).unwrap()
     }
 
     /// How many rows a question gives; none without a database.
@@ -184,6 +186,26 @@ impl Home {
         });
     }
 
+    /// Changes the database behind the program's back, to bring about what only a crash in just
+    /// that moment would.
+    #[track_caller]
+    pub fn change(&self, statement: &str) {
+        let options = SqliteConnectOptions::new().filename(self.database());
+        let work = async {
+            let mut connection = options.connect().await.unwrap();
+            sqlx::query(AssertSqlSafe(statement))
+                .execute(&mut connection)
+                .await
+                .unwrap();
+            connection.close().await.unwrap();
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(work);
+    }
+
     /// Waits until a task is in a state, without asking for its end.
     #[track_caller]
     pub fn until_state(&self, id: &str, state: &str) {
@@ -191,10 +213,11 @@ impl Home {
         self.until_count(&format!("task {id} to be {state}"), &question, 1);
     }
 
-    /// Waits until a task has at least so many log lines.
+    /// Waits until at least so many lines of a task's containers are stored.
     #[track_caller]
     pub fn until_lines(&self, id: &str, lines: i64) {
-        let question = format!("SELECT log_lines FROM tasks WHERE id = {id}");
+        let question =
+            format!("SELECT count(*) FROM log_lines WHERE task = {id} AND kind = 'output'");
         self.until_count(&format!("{lines} lines of task {id}"), &question, lines);
     }
 }

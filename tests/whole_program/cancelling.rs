@@ -25,7 +25,7 @@ fn a_deferred_task_is_cancelled_by_the_daemon() {
     wait.finish().expect(1);
     let told = home.describe(&id);
     assert_eq!(told["state"], "cancelled");
-    assert_eq!(told["log_lines"], 1);
+    assert_eq!(home.log(&id), b"up\n");
     let reasons = home.sql("SELECT reason FROM task_history WHERE event = 'cancel'");
     assert_eq!(reasons, [json!({"reason": "not wanted"})]);
     assert_eq!(diary.closed().len(), 1);
@@ -48,6 +48,18 @@ fn a_deferred_task_is_cancelled_without_any_engine() {
     home.run(&["wait", &id]).expect(1);
     // To ask once more is fine; to cancel what ended otherwise is not.
     home.run(&["cancel", &id]).expect(0);
+}
+
+#[test]
+fn a_run_ends_when_its_task_is_cancelled() {
+    let home = Home::new();
+    let diary = home.diary();
+    let run = home.start(&["run", &home.task(&endless(&home))]);
+    run.until_out("the first line", |said| said == "up\n");
+    home.run(&["cancel", "1"]).expect(0);
+    let ended = run.finish().expect(1);
+    assert!(ended.stderr.contains("task 1 cancelled"), "{ended:?}");
+    assert_eq!(diary.closed().len(), 1);
 }
 
 #[test]

@@ -35,6 +35,7 @@ enum Moment {
     FirstLine,
     Resumed,
     PodEnded,
+    Succeeded,
 }
 
 impl Moment {
@@ -49,12 +50,11 @@ impl Moment {
                 diary.until(&what, |seen| !seen.is_empty());
             }
             Self::Deferred => home.until_count(&what, &history("defer"), 1),
-            Self::FirstLine => home.until_count(&what, "SELECT count(*) FROM log_lines", 1),
+            Self::FirstLine => home.until_lines("1", 1),
             Self::Resumed => home.until_count(&what, &history("fire"), 1),
+            Self::Succeeded => home.until_count(&what, &history("complete"), 1),
             Self::PodEnded => {
-                diary.until(&what, |seen| {
-                    seen.iter().any(|pod| pod.phase == "Succeeded")
-                });
+                diary.until_phase("Succeeded");
             }
         }
     }
@@ -70,7 +70,11 @@ fn all_is_well(home: &Home, diary: &Diary, count: u32) {
     assert_eq!(told["pods"].as_array().unwrap().len(), 1);
     let pods = diary.closed();
     assert_eq!(pods.len(), 1, "one pod ever: {pods:?}");
-    assert_eq!(home.sql("SELECT * FROM disposals"), Vec::<Value>::new());
+    home.until_count(
+        "nothing left to dispose of",
+        "SELECT count(*) = 0 FROM disposals",
+        1,
+    );
 }
 
 #[test]
@@ -128,6 +132,85 @@ fn killed_again_and_again_a_task_still_comes_to_its_end() {
     drop(serve);
 }
 
+#[test]
+fn a_run_that_left_its_work_takes_over_when_the_daemon_is_killed() {
+    let home = Home::new();
+    let diary = home.diary();
+    let serve = home.serve();
+    let run = home.start(&["run", &home.task(&task(&home, TEN_LINES, 1.0))]);
+    run.until_out("line 2", |said| said.contains("line 2\n"));
+    serve.kill();
+    let ended = run.finish().expect(0);
+    assert_eq!(ended.text(), lines(10));
+    all_is_well(&home, &diary, 10);
+}
+
+#[test]
+fn an_attempt_that_is_due_while_nobody_works_is_made_by_the_next_engine() {
+    let home = Home::new();
+    let diary = home.diary();
+    let serve = home.serve();
+    let id = home.submit(&with(
+        script(
+            &home.dag,
+            "again",
+            "echo {{ try_number }}; test {{ try_number }} = 2",
+        ),
+        json!({"retries": 1, "retry_delay": 2}),
+    ));
+    home.until_state(&id, "up_for_retry");
+    serve.kill();
+    let serve = home.serve();
+    home.run(&["wait", &id]).expect(0);
+    assert_eq!(home.log(&id), b"1\n2\n");
+    assert_eq!(diary.closed().len(), 2);
+    drop(serve);
+}
+
+#[test]
+fn an_end_that_was_asked_for_while_nobody_works_comes_with_the_next_engine() {
+    let home = Home::new();
+    let diary = home.diary();
+    let serve = home.serve();
+    let id = home.submit(&task(&home, "echo line 1; sleep 600", 1.0));
+    home.until_lines(&id, 1);
+    serve.kill();
+    home.run(&["cancel", &id, "--no-wait"]).expect(0);
+    assert_eq!(home.describe(&id)["is_final"], false);
+    let serve = home.serve();
+    home.run(&["wait", &id]).expect(1);
+    assert_eq!(home.describe(&id)["state"], "cancelled");
+    assert_eq!(home.log(&id), b"line 1\n");
+    assert_eq!(diary.closed().len(), 1);
+    drop(serve);
+}
+
+#[test]
+fn a_deadline_that_passes_while_nobody_works_holds_all_the_same() {
+    let home = Home::new();
+    let diary = home.diary();
+    let serve = home.serve();
+    let id = home.submit(&with(
+        task(&home, "echo line 1; sleep 600", 1.0),
+        json!({"execution_timeout": 4}),
+    ));
+    home.until_lines(&id, 1);
+    let deadline = home.describe(&id)["deadline"].clone();
+    serve.kill();
+    let passed = format!(
+        "SELECT count(*) FROM tasks WHERE id = {id} AND deadline < unixepoch('subsec') * 1000"
+    );
+    home.until_count("the deadline", &passed, 1);
+    let serve = home.serve();
+    home.run(&["wait", &id]).expect(124);
+    let told = home.describe(&id);
+    assert_eq!(told["failure_kind"], "timed_out");
+    assert_eq!(told["deadline"], deadline, "nothing moves a deadline");
+    assert_eq!(home.log(&id), b"line 1\n");
+    assert_eq!(diary.closed().len(), 1);
+    drop(serve);
+}
+
 /// Starts an engine, kills it at the moment, starts the next.
 fn killed_at(moment: Moment, begin: impl Fn(&Home) -> Running) {
     let home = Home::new();
@@ -168,6 +251,7 @@ killed_at! {
     a_daemon_killed_when_the_first_line_is_stored: FirstLine, daemon;
     a_daemon_killed_when_the_task_is_resumed: Resumed, daemon;
     a_daemon_killed_when_the_pod_has_ended: PodEnded, daemon;
+    a_daemon_killed_when_the_task_has_succeeded: Succeeded, daemon;
     a_run_killed_when_it_has_submitted: Submitted, run;
     a_run_killed_when_it_means_to_create_the_pod: PodIntended, run;
     a_run_killed_when_the_task_is_deferred: Deferred, run;

@@ -1,4 +1,8 @@
 //! The program as a person uses it: real processes, a real cluster, real signals.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it must be; its shared parts too"
+)]
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -9,6 +13,7 @@ mod daemon;
 mod deferral;
 mod interrupts;
 mod log_bytes;
+mod on_local_cluster;
 mod outside;
 mod refusals;
 mod running;

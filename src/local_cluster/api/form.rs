@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::table;
@@ -81,9 +82,17 @@ pub(crate) fn write_item(out: &mut Vec<u8>, object: &Value) {
             out.push(b',');
         }
         first = false;
-        out.extend_from_slice(format!("{}:{value}", Value::String(name.clone())).as_bytes());
+        write_json(out, name);
+        out.push(b':');
+        write_json(out, value);
     }
     out.push(b'}');
+}
+
+/// Appends a value as JSON.
+pub(crate) fn write_json(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
+    // Neither a vector nor a JSON value can fail to be written.
+    let _ = serde_json::to_writer(out, value);
 }
 
 /// The object of a BOOKMARK: a version and nothing else, in the shape of its kind.

@@ -4,6 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
 
+use super::form;
 use super::refusal::Refusal;
 
 /// The form of an answer.
@@ -99,7 +100,10 @@ pub(crate) fn content_type(headers: &HeaderMap) -> Option<&str> {
 
 /// An answer with a JSON body, ended by a newline.
 pub(crate) fn json(code: StatusCode, body: &Value) -> Response {
-    json_bytes(code, format!("{body}\n").into_bytes())
+    let mut bytes = Vec::new();
+    form::write_json(&mut bytes, body);
+    bytes.push(b'\n');
+    json_bytes(code, bytes)
 }
 
 /// An answer whose JSON body is already written.

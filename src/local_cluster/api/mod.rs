@@ -5,6 +5,7 @@
 //! reason of each refusal; everything else is a plain 404 or 405.
 
 mod access;
+mod cause;
 mod create;
 mod decode;
 mod delete;

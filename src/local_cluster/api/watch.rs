@@ -200,7 +200,11 @@ impl Lines {
 }
 
 fn write_line(out: &mut Vec<u8>, kind: &str, object: &Value) {
-    out.extend_from_slice(format!("{{\"type\":\"{kind}\",\"object\":{object}}}\n").as_bytes());
+    out.extend_from_slice(b"{\"type\":\"");
+    out.extend_from_slice(kind.as_bytes());
+    out.extend_from_slice(b"\",\"object\":");
+    form::write_json(out, object);
+    out.extend_from_slice(b"}\n");
 }
 
 /// A watch that goes on.

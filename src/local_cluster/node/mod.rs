@@ -20,6 +20,7 @@ mod entry;
 mod exec;
 mod kubelet;
 mod logs;
+mod machine;
 mod made_up;
 mod probe;
 mod quantity;

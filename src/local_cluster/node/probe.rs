@@ -31,10 +31,27 @@ pub async fn probe(config: &NodeConfig) -> io::Result<Grounds> {
         IsolationChoice::Plain => grounds.because = Some("it was asked for".to_owned()),
         IsolationChoice::Best => match trial(config, &grounds.hidden).await {
             Ok(()) => grounds.isolation = Isolation::Namespaces,
-            Err(error) => grounds.because = Some(error.to_string()),
+            Err(error) => grounds.because = Some(format!("{error}{}", advice())),
         },
     }
     Ok(grounds)
+}
+
+/// What a person can do about a machine that keeps namespaces from ordinary users.
+fn advice() -> &'static str {
+    let is = |setting: &str, value: &str| {
+        let set = fs::read_to_string(format!("/proc/sys/{setting}"));
+        set.is_ok_and(|set| set.trim() == value)
+    };
+    if is("kernel/apparmor_restrict_unprivileged_userns", "1") {
+        "; `sysctl kernel.apparmor_restrict_unprivileged_userns=0` would allow them"
+    } else if is("kernel/unprivileged_userns_clone", "0") {
+        "; `sysctl kernel.unprivileged_userns_clone=1` would allow them"
+    } else if is("user/max_user_namespaces", "0") {
+        "; `sysctl user.max_user_namespaces=10000` would allow them"
+    } else {
+        ""
+    }
 }
 
 /// One container with one volume that writes a file into it.

@@ -21,6 +21,7 @@ use super::kubelet::status::{NodeFacts, seconds};
 use super::kubelet::values::capacity;
 use super::kubelet::worker::{Message, Worker, key_of};
 use super::logs::{LogOptions, LogRefusal, LogStream};
+use super::machine;
 use super::made_up::Story;
 use super::scheduler::{self, Scheduler};
 use super::shim::dir::ContainerDir;
@@ -213,12 +214,7 @@ fn node_status(shared: &Shared) -> Value {
             {"type": "InternalIP", "address": shared.config.address},
             {"type": "Hostname", "address": shared.config.name},
         ],
-        "nodeInfo": {
-            "operatingSystem": "linux",
-            "architecture": scheduler::node_labels("")["kubernetes.io/arch"],
-            "kubeletVersion": concat!("v", env!("CARGO_PKG_VERSION")),
-            "containerRuntimeVersion": concat!("adjourn://", env!("CARGO_PKG_VERSION")),
-        },
+        "nodeInfo": machine::node_info(),
     })
 }
 

@@ -30,7 +30,7 @@ pub enum Resource {
 }
 
 impl Resource {
-    /// Every kind, in the order of their [`Resource::index`].
+    /// Every kind, in the order in which the store keeps them.
     pub const ALL: [Self; 8] = [
         Self::Namespace,
         Self::Pod,

@@ -57,6 +57,11 @@ impl ClusterDir {
         self.0.join("token")
     }
 
+    /// Names the program that was last started as the server.
+    pub(super) fn program(&self) -> PathBuf {
+        self.0.join("program")
+    }
+
     pub(super) fn port(&self) -> PathBuf {
         self.0.join("port")
     }

@@ -65,6 +65,9 @@ pub struct ClusterInfo {
     pub isolation: String,
     /// How many pods it has, ended ones included.
     pub pods: usize,
+    /// What it was told when it was started.
+    #[serde(default)]
+    pub settings: Settings,
 }
 
 impl ClusterInfo {

@@ -1,19 +1,21 @@
 //! Starting a cluster's server, finding it, and stopping it.
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::SERVER;
 use super::control::{self, Wish};
 use super::dir::{ClusterDir, lock_file};
 use super::info::{ClusterError, ClusterInfo, StartOptions};
+use super::{END, SERVER};
 
 /// Between two looks at a process that is starting or stopping.
 const LOOK: Duration = Duration::from_millis(10);
@@ -81,11 +83,12 @@ pub fn start(dir: &ClusterDir, options: &StartOptions) -> Result<ClusterInfo, Cl
 }
 
 /// Stops the cluster of `dir`, its pods' processes included, and waits until it is gone. Returns
-/// what was stopped; none if no server ran. Blocks its thread.
+/// what was stopped; none if no server ran, and then what a killed server left running is ended.
+/// Blocks its thread.
 ///
 /// # Errors
 ///
-/// The server does not end.
+/// The server or a container does not end.
 pub fn stop(dir: &ClusterDir) -> Result<Option<ClusterInfo>, ClusterError> {
     if !dir.path().exists() {
         return Ok(None);
@@ -93,7 +96,8 @@ pub fn stop(dir: &ClusterDir) -> Result<Option<ClusterInfo>, ClusterError> {
     let until = Instant::now() + STOP_PATIENCE;
     let _starting = hold(dir, &dir.start_lock(), until)?;
     let Some(info) = control::tell(dir, Wish::Stop) else {
-        return Ok(None);
+        drop(hold(dir, &dir.server_lock(), until)?);
+        return end_containers(dir).map(|()| None);
     };
     match hold(dir, &dir.server_lock(), until) {
         Ok(_) => Ok(Some(info)),
@@ -111,6 +115,34 @@ pub fn stop(dir: &ClusterDir) -> Result<Option<ClusterInfo>, ClusterError> {
         }
         Err(error) => Err(error),
     }
+}
+
+/// Ends the containers of a cluster whose server is gone.
+fn end_containers(dir: &ClusterDir) -> Result<(), ClusterError> {
+    let (Ok(program), true) = (fs::read(dir.program()), dir.node().exists()) else {
+        return Ok(());
+    };
+    let program = PathBuf::from(OsString::from_vec(program));
+    let failed = |source| ClusterError::Spawn {
+        program: program.clone(),
+        source,
+    };
+    let path = fs::canonicalize(dir.path()).map_err(failed)?;
+    let log = open_log(&dir.log()).map_err(failed)?;
+    let ended = command(&program)
+        .arg(END)
+        .arg(path)
+        .stderr(log)
+        .status()
+        .map_err(failed)?;
+    if ended.success() {
+        return Ok(());
+    }
+    Err(ClusterError::Ended {
+        status: ended.to_string(),
+        last_words: last_words(&dir.log()),
+        log: dir.log(),
+    })
 }
 
 /// Takes a lock, waiting until `until` for whoever has it.
@@ -144,10 +176,19 @@ fn spawn(dir: &ClusterDir, options: &StartOptions) -> Result<Child, ClusterError
     let settings = serde_json::to_string(&options.settings)
         .map_err(|error| failed(io::Error::other(error)))?;
     let log = open_log(&dir.log()).map_err(failed)?;
-    Command::new(&program)
+    command(&program)
         .arg(SERVER)
         .arg(path)
         .arg(settings)
+        .stderr(log)
+        .spawn()
+        .map_err(failed)
+}
+
+/// This program as a process of its own, with nothing of the caller's that it does not need.
+fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command
         .env_clear()
         .envs(
             KEPT_ENVIRONMENT
@@ -156,10 +197,8 @@ fn spawn(dir: &ClusterDir, options: &StartOptions) -> Result<Child, ClusterError
         )
         .current_dir("/")
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(log)
-        .spawn()
-        .map_err(failed)
+        .stdout(Stdio::null());
+    command
 }
 
 fn open_log(path: &Path) -> io::Result<File> {

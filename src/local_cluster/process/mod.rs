@@ -14,11 +14,14 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 pub use dir::ClusterDir;
-pub use info::{ClusterError, ClusterInfo, StartOptions};
+pub use info::{ClusterError, ClusterInfo, Settings, StartOptions};
 pub use launch::{start, status, stop};
 
 /// The hidden first argument that makes this program a cluster's server.
 const SERVER: &str = "__cluster-server";
+
+/// The hidden first argument that makes this program end what a dead server left running.
+const END: &str = "__cluster-end";
 
 /// Runs one of the local cluster's own processes if `args` (the program's name first) asks for
 /// one. Must be called before the process has a second thread.
@@ -32,6 +35,9 @@ pub fn entry(args: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     let rest: Vec<OsString> = args.collect();
     if name == SERVER {
         return Some(server::run(&rest));
+    }
+    if name == END {
+        return Some(server::end(&rest));
     }
     super::node::entry(name, &rest)
 }

@@ -1,7 +1,7 @@
 //! The server's own process.
 
 use std::ffi::OsString;
-use std::fs::{self, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -44,20 +44,55 @@ pub(super) fn run(arguments: &[OsString]) -> ExitCode {
     }
 }
 
+/// Ends the containers of the cluster that `arguments` name, whose server is gone.
+pub(super) fn end(arguments: &[OsString]) -> ExitCode {
+    let [dir] = arguments else {
+        complain("this command is for the local cluster's own use; try `cluster stop` instead");
+        return ExitCode::from(MISUSED);
+    };
+    let dir = ClusterDir::new(dir);
+    let ended = lock(&dir).and_then(|_lock| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        runtime.block_on(async {
+            let config = node_config(&dir, &Settings::default())?;
+            let objects = Objects::open(dir.path()).map_err(io::Error::other)?;
+            // On this one thread the node's own tasks have not begun when they are ended: there
+            // are only containers to end.
+            Node::start(objects, config).await?.shutdown().await
+        })
+    });
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("the local cluster's containers are left: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Takes the lock that makes a process the one server of a cluster.
+fn lock(dir: &ClusterDir) -> io::Result<File> {
+    let lock = lock_file(&dir.server_lock())?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(io::Error::other("it runs already")),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
 fn complain(message: &str) {
     let _ = writeln!(io::stderr(), "{message}");
 }
 
 fn run_in(dir: &ClusterDir, settings: &OsString) -> io::Result<()> {
     let settings: Settings = serde_json::from_slice(settings.as_encoded_bytes())?;
-    let lock = lock_file(&dir.server_lock())?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            return Err(io::Error::other("it runs already"));
-        }
-        Err(TryLockError::Error(error)) => return Err(error),
-    }
+    let lock = lock(dir)?;
+    write_private(
+        &dir.program(),
+        std::env::current_exe()?.as_os_str().as_encoded_bytes(),
+    )?;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -102,6 +137,7 @@ async fn live(dir: &ClusterDir, settings: Settings) -> io::Result<()> {
     let info = {
         let (objects, kubeconfig) = (objects.clone(), dir.kubeconfig());
         let isolation = node.isolation();
+        let settings = settings.clone();
         move || ClusterInfo {
             kubeconfig: kubeconfig.clone(),
             server: server.clone(),
@@ -110,6 +146,7 @@ async fn live(dir: &ClusterDir, settings: Settings) -> io::Result<()> {
             started_at,
             isolation: isolation.clone(),
             pods: objects.count(Resource::Pod),
+            settings: settings.clone(),
         }
     };
     let mut tasks = JoinSet::new();

@@ -1,8 +1,12 @@
 //! One call of the operator: the task, its definition, and the pod that it has.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::operator::callbacks::{HeardJournal, Listeners};
 use crate::operator::{Failure, TaskContext};
 use crate::pod::client::ClusterClient;
-use crate::task::file::TaskFile;
+use crate::pod::observe::PodObservation;
+use crate::task::file::{CallbackEvent, TaskFile};
 use crate::task::log::{LineKind, LogCursor, LogLine};
 use crate::task::outcome::FailureKind;
 use crate::task::pods::{Disposal, DisposalAction, PodIdentity, PodRecord};
@@ -12,8 +16,12 @@ use super::PodOperator;
 /// What one call of the operator works with.
 pub(super) struct Call<'a> {
     pub operator: &'a PodOperator,
-    pub context: &'a TaskContext,
+    pub context: TaskContext,
     pub file: TaskFile,
+    /// Who is told what happens.
+    pub listeners: Arc<Listeners>,
+    /// The pod as the listeners were last told of it.
+    last_told: Mutex<Option<PodObservation>>,
 }
 
 /// The pod of the current attempt, with the way to it.
@@ -26,15 +34,41 @@ pub(super) struct OwnPod {
 impl<'a> Call<'a> {
     /// Reads the definition that was stored at submit.
     pub fn new(operator: &'a PodOperator, context: &'a TaskContext) -> Result<Self, Failure> {
-        let file = serde_json::from_str(&context.definition).map_err(|error| {
+        let file: TaskFile = serde_json::from_str(&context.definition).map_err(|error| {
             let reason = format!("the stored definition cannot be understood: {error}");
             Failure::attempt(FailureKind::CouldNotStart, false, reason)
         })?;
+        let listeners = Arc::new(Listeners::of(&operator.registered, &file, context));
+        let mut context = context.clone();
+        if listeners.wants(CallbackEvent::ProgressCallback) {
+            context.journal = Arc::new(HeardJournal {
+                inner: context.journal,
+                listeners: listeners.clone(),
+            });
+        }
         Ok(Self {
             operator,
             context,
             file,
+            listeners,
+            last_told: Mutex::default(),
         })
+    }
+
+    pub fn remember(&self, observation: &PodObservation) {
+        let mut last = self
+            .last_told
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *last = Some(observation.clone());
+    }
+
+    pub fn last_told(&self) -> Option<PodObservation> {
+        let last = self
+            .last_told
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        last.clone()
     }
 
     /// Whether another pod may have the name of this task's pod one day, so that a log, which is
@@ -102,6 +136,7 @@ impl<'a> Call<'a> {
 pub(super) fn disposal(record: &PodRecord, action: DisposalAction) -> Disposal {
     Disposal {
         connection: record.intent.connection.clone(),
+        server: record.intent.server.clone(),
         namespace: record.intent.namespace.clone(),
         name: record.intent.name.clone(),
         uid: record.uid.clone(),

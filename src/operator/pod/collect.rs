@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use super::call::{Call, OwnPod};
-use super::launch::{full, unwell};
+use super::launch::{elsewhere, full, unwell};
 use crate::clock::Timestamp;
 use crate::operator::{Failure, TaskContext};
 use crate::pod::client::ApiError;
@@ -70,7 +70,14 @@ impl Call<'_> {
                 cursor,
             };
             let check_identity = self.name_can_come_again();
-            read(self.context, own, &source, check_identity, observation.gone).await?;
+            read(
+                &self.context,
+                own,
+                &source,
+                check_identity,
+                observation.gone,
+            )
+            .await?;
         }
         Ok(())
     }
@@ -169,6 +176,9 @@ async fn read(
             return mark_lost(context, own, source, &words).await;
         }
         Ok(LogOpening::Unavailable { .. }) => return Ok(()),
+        Ok(LogOpening::Gone) if own.client.server() != own.record.intent.server => {
+            return Err(elsewhere(&own.client, &own.record.intent));
+        }
         Ok(LogOpening::Gone) => {
             let words = "the pod is gone: lines behind this point, if any, are lost";
             return mark_lost(context, own, source, words).await;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::advice::after_failure;
 use super::call::{Call, OwnPod, disposal};
 use super::reentry::look;
 use crate::operator::verdict::{ISTIO_CONTAINER, deletes};
@@ -32,7 +33,9 @@ impl Call<'_> {
     /// The base container decides alone, whatever the phase or a sidecar says; an exit code that
     /// means skipped goes before everything else.
     pub async fn finish(&self, own: &OwnPod, observation: PodObservation) -> Result<Step, Failure> {
+        self.tell_start(own, &observation).await?;
         self.collect(own, Some(&observation)).await?;
+        self.tell_completion(own, &observation).await?;
         let base = self.base();
         if let Some(code) = exit_code(&observation, base)
             && self.file.pod.skip_on_exit_code.matches(Some(code.into()))
@@ -94,13 +97,19 @@ impl Call<'_> {
         };
         let result = self.extract_xcom(own, &observation, false).await?;
         self.explain(own, &observation).await?;
+        let observed = self.observed(own, &observation).await;
         let ending = self
             .ending(own, observation, told(failure), failure.exit_code)
             .await?;
         Err(Failure::Attempt {
             kind,
             retryable: true,
-            ending: Box::new(Ending { result, ..ending }),
+            ending: Box::new(Ending {
+                result,
+                advice: Some(after_failure(failure).to_owned()),
+                observed: Some(observed),
+                ..ending
+            }),
         })
     }
 
@@ -112,12 +121,13 @@ impl Call<'_> {
         reason: String,
         exit_code: Option<i32>,
     ) -> Result<Ending, Failure> {
+        self.tell_teardown(own, &observation).await?;
         let observation = self.end_sidecars(own, observation).await?;
         Ok(Ending {
             reason,
             exit_code,
-            result: None,
             disposals: self.disposals(own, &observation).await?,
+            ..Ending::default()
         })
     }
 

@@ -5,6 +5,7 @@ use rand::distr::{Alphanumeric, SampleString};
 
 use super::call::Call;
 use super::connection_of;
+use super::find::intent_of;
 use super::plan::{PlanOptions, plan};
 use crate::operator::verdict::{Reuse, reuse};
 use crate::operator::{Failure, Step};
@@ -38,7 +39,9 @@ impl Call<'_> {
             // It has just been written down: somebody else holds the task.
             Failure::transient("the pod is not on record")
         })?;
-        self.invoke_defer_method(&own, observe(pod)).await
+        let observation = observe(pod);
+        self.tell_creation(&own, &observation).await?;
+        self.invoke_defer_method(&own, observation).await
     }
 
     /// Goes on with the pod of this attempt that is on record.
@@ -54,9 +57,10 @@ impl Call<'_> {
                 self.confirm(&intent.name, &pod).await?;
                 Ok(pod)
             }
+            _ if client.server() != intent.server => Err(elsewhere(&client, intent)),
             (None, None) => {
                 // The crash came before the call, or the call failed: the same name again.
-                let mut manifest = self.manifest(&client)?;
+                let mut manifest = self.manifest(&client).await?;
                 manifest.as_value_mut()["metadata"]["name"] = intent.name.as_str().into();
                 self.send(&client, manifest, intent).await
             }
@@ -71,7 +75,8 @@ impl Call<'_> {
         }
     }
 
-    /// The pod of an earlier attempt, if the task goes on with it.
+    /// The pod of an earlier attempt, if the task goes on with it: the ones on record first, then
+    /// what its labels find.
     async fn reattach(&self) -> Result<Option<Pod>, Failure> {
         let records = self.context.journal.pods().await?;
         let left = records
@@ -86,46 +91,72 @@ impl Call<'_> {
             let found = lifecycle::get_same(&client, &identity)
                 .await
                 .map_err(|error| unwell(&error))?;
-            let Some(pod) = found else { continue };
-            let parameters = &self.file.pod;
-            let decision = reuse(
-                Some(&observe(&pod)).filter(|seen| seen.deletion.is_none()),
-                parameters.reattach_on_restart,
-                parameters.on_finish_action,
-                self.base(),
-            );
-            match decision {
-                Reuse::Existing => {
-                    self.context
-                        .journal
-                        .intend_pod(record.intent.clone())
-                        .await?;
-                    self.confirm(&record.intent.name, &pod).await?;
-                    return Ok(Some(pod));
-                }
-                Reuse::New { deletes_existing } => {
-                    if deletes_existing {
-                        lifecycle::delete(&client, &identity, None)
-                            .await
-                            .map_err(|error| unwell(&error))?;
-                    }
-                }
+            if let Some(pod) = found
+                && let Some(pod) = self.reuse(&client, pod, record.intent.clone()).await?
+            {
+                return Ok(Some(pod));
             }
         }
-        Ok(None)
+        // A first attempt of a task that is new has left nothing to find: no need to ask.
+        if self.context.try_number == 1 || !self.file.pod.reattach_on_restart {
+            return Ok(None);
+        }
+        let connection = connection_of(&self.file);
+        let client = self.operator.client(&connection).await?;
+        let manifest = self.manifest(&client).await?;
+        match self.find_pod(&client, &manifest, &records).await? {
+            Some(pod) => {
+                let intent = intent_of(&pod, connection, &client);
+                self.reuse(&client, pod, intent).await
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Goes on with a pod of an earlier attempt, or sees that it makes room.
+    async fn reuse(
+        &self,
+        client: &ClusterClient,
+        pod: Pod,
+        intent: PodIntent,
+    ) -> Result<Option<Pod>, Failure> {
+        let parameters = &self.file.pod;
+        let observation = observe(&pod);
+        let decision = reuse(
+            Some(&observation).filter(|seen| seen.deletion.is_none()),
+            parameters.reattach_on_restart,
+            parameters.on_finish_action,
+            self.base(),
+        );
+        match decision {
+            Reuse::Existing => {
+                let name = intent.name.clone();
+                self.context.journal.intend_pod(intent).await?;
+                self.confirm(&name, &pod).await?;
+                Ok(Some(pod))
+            }
+            Reuse::New { deletes_existing } => {
+                if deletes_existing {
+                    lifecycle::delete(client, &observation.identity, None)
+                        .await
+                        .map_err(|error| unwell(&error))?;
+                }
+                Ok(None)
+            }
+        }
     }
 
     /// Creates a pod: first its intent is on record, then the call is made.
     pub async fn create(&self) -> Result<Pod, Failure> {
         let connection = connection_of(&self.file);
         let client = self.operator.client(&connection).await?;
-        let manifest = self.manifest(&client)?;
-        let intent = intent(&manifest, connection);
+        let manifest = self.manifest(&client).await?;
+        let intent = intent(&manifest, connection, &client);
         self.context.journal.intend_pod(intent.clone()).await?;
         self.send(&client, manifest, &intent).await
     }
 
-    fn manifest(&self, client: &ClusterClient) -> Result<PodManifest, Failure> {
+    async fn manifest(&self, client: &ClusterClient) -> Result<PodManifest, Failure> {
         let failed = |retryable, words: String| {
             Failure::attempt(FailureKind::CouldNotStart, retryable, words)
         };
@@ -138,7 +169,7 @@ impl Call<'_> {
         connection
             .namespace
             .get_or_insert_with(|| client.default_namespace().to_owned());
-        let context = self.context;
+        let context = &self.context;
         let options = PlanOptions {
             key: &context.key,
             try_number: context.try_number,
@@ -147,8 +178,9 @@ impl Call<'_> {
             template_env: &self.operator.settings.template_env,
             installation: Some((&context.installation, client.in_cluster())),
         };
-        plan(&self.file, &options, &mut rand::rng())
-            .map_err(|error| failed(false, error.to_string()))
+        let planned = plan(&self.file, &options, &mut rand::rng())
+            .map_err(|error| failed(false, error.to_string()))?;
+        self.shape(planned, client).await
     }
 
     /// Sends the create call of an intent that is on record.
@@ -194,14 +226,27 @@ async fn find_own(client: &ClusterClient, intent: &PodIntent) -> Result<Pod, Fai
     }
 }
 
-fn intent(manifest: &PodManifest, connection: ConnectionRef) -> PodIntent {
+fn intent(manifest: &PodManifest, connection: ConnectionRef, client: &ClusterClient) -> PodIntent {
     PodIntent {
         connection,
+        server: client.server().to_owned(),
         namespace: manifest.namespace().to_owned(),
         name: manifest.name().to_owned(),
         nonce: Alphanumeric.sample_string(&mut rand::rng(), NONCE_LENGTH),
         body_hash: hash_of(manifest.as_value()),
     }
+}
+
+/// The pod is not there, but this is not the API server that it was created on.
+pub(super) fn elsewhere(client: &ClusterClient, intent: &PodIntent) -> Failure {
+    Failure::transient(format!(
+        "the pod {}/{} was created on {}, and the connection {} now leads to {}; give the flags that it was started with (--local, --kubeconfig, --context)",
+        intent.namespace,
+        intent.name,
+        intent.server,
+        intent.connection.name,
+        client.server()
+    ))
 }
 
 fn taken(intent: &PodIntent) -> Failure {

@@ -45,6 +45,7 @@ impl Call<'_> {
                 self.note_startup_events(own).await?;
                 return self.conclude(own, observation, &event).await;
             }
+            self.tell_start(own, &observation).await?;
             for follower in self.new_followers(own, &observation, &mut followed).await? {
                 lines.push(next_batch(follower));
             }

@@ -9,17 +9,22 @@
 //! crash at any point starts no second one. Nothing here deletes a pod: what is to become of it is
 //! part of the verdict, and the engine carries it out until it holds.
 
+mod advice;
 mod call;
 mod collect;
 mod events;
+mod find;
 mod finish;
 mod launch;
 mod live;
 mod plan;
 mod preview;
 mod reentry;
+mod tell;
 mod wait;
 mod xcom;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -27,6 +32,7 @@ pub use collect::POST_TERMINATION_TIMEOUT;
 pub use plan::{PlanError, PlanOptions, plan};
 pub use preview::{Preview, PreviewOptions, preview};
 
+use super::callbacks::{CallbackLimits, PodCallbacks, PodMutationHook, Registered, apply_hook};
 use super::{Failure, Operator, Refused, Step, TaskContext};
 use crate::clock::Timestamp;
 use crate::pod::client::{ClusterClient, ConnectionError, Connections};
@@ -46,6 +52,7 @@ pub const KIND: &str = "pod";
 pub struct PodOperator {
     connections: Connections,
     settings: PodOperatorSettings,
+    registered: Registered,
 }
 
 /// What an installation says about all its pods.
@@ -62,7 +69,30 @@ impl PodOperator {
         Self {
             connections,
             settings,
+            registered: Registered::default(),
         }
+    }
+
+    /// Registers callbacks under a name that task files use; later ones of the same name take
+    /// their place.
+    #[must_use]
+    pub fn with_callback(mut self, name: &str, callbacks: Arc<dyn PodCallbacks>) -> Self {
+        self.registered.add(name, callbacks);
+        self
+    }
+
+    /// Lets `hook` change every pod before it is checked and sent.
+    #[must_use]
+    pub fn with_pod_mutation_hook(mut self, hook: PodMutationHook) -> Self {
+        self.registered.set_hook(hook);
+        self
+    }
+
+    /// How long callbacks may take.
+    #[must_use]
+    pub fn with_callback_limits(mut self, limits: CallbackLimits) -> Self {
+        self.registered.set_limits(limits);
+        self
     }
 
     async fn client(&self, connection: &ConnectionRef) -> Result<ClusterClient, Failure> {
@@ -111,20 +141,27 @@ impl Operator for PodOperator {
             template_env: &self.settings.template_env,
             installation: None,
         };
-        let planned =
+        let mut planned =
             plan(&file, &options, &mut rand::rng()).map_err(|error| refused(error.to_string()))?;
-        let violations = validate(&planned);
-        if violations.is_empty() {
+        if let Some(hook) = self.registered.hook() {
+            apply_hook(hook, &mut planned, &file.pod.base_container_name)
+                .map_err(|error| refused(error.to_string()))?;
+        }
+        let (_, mut faults) = self.registered.listeners(&file.pod);
+        faults.extend(validate(&planned).iter().map(ToString::to_string));
+        if faults.is_empty() {
             Ok(())
         } else {
-            Err(Refused(
-                violations.iter().map(ToString::to_string).collect(),
-            ))
+            Err(Refused(faults))
         }
     }
 
     async fn execute(&self, context: &TaskContext) -> Result<Step, Failure> {
-        Call::new(self, context)?.execute().await
+        let call = Call::new(self, context)?;
+        call.tell_client().await;
+        let step = call.execute().await;
+        call.tell_end(&step).await;
+        step
     }
 
     async fn trigger_reentry(
@@ -132,7 +169,11 @@ impl Operator for PodOperator {
         context: &TaskContext,
         event: TriggerEvent,
     ) -> Result<Step, Failure> {
-        Call::new(self, context)?.trigger_reentry(event).await
+        let call = Call::new(self, context)?;
+        call.tell_client().await;
+        let step = call.trigger_reentry(event).await;
+        call.tell_end(&step).await;
+        step
     }
 
     async fn on_kill(&self, context: &TaskContext) -> Result<Ending, Failure> {

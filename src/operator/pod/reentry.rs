@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::advice::after_waiting;
 use super::call::{Call, OwnPod, disposal};
-use super::launch::unwell;
+use super::launch::{elsewhere, unwell};
 use crate::operator::verdict::kill_deletion;
 use crate::operator::{Failure, Step};
 use crate::pod::lifecycle;
@@ -25,6 +26,7 @@ impl Call<'_> {
             return self.execute().await;
         };
         let seen: Option<PodObservation> = serde_json::from_value(event.payload.clone()).ok();
+        self.tell_resumption(&own, seen.as_ref(), &event).await?;
         if seen
             .as_ref()
             .is_some_and(|seen| seen.identity != own.identity)
@@ -105,6 +107,8 @@ impl Call<'_> {
         self.explain(own, observation).await?;
         let ending = Ending {
             reason,
+            advice: Some(after_waiting(kind, observation, self.base()).to_owned()),
+            observed: Some(self.observed(own, observation).await),
             disposals: self.disposals(own, observation).await?,
             ..Ending::default()
         };
@@ -158,6 +162,9 @@ pub(super) async fn look(
     let found = lifecycle::get_same(&own.client, &own.identity)
         .await
         .map_err(|error| unwell(&error))?;
+    if found.is_none() && own.client.server() != own.record.intent.server {
+        return Err(elsewhere(&own.client, &own.record.intent));
+    }
     Ok(match (found, seen) {
         (Some(pod), Some(seen)) => observe(&pod).following(&seen),
         (Some(pod), None) => observe(&pod),

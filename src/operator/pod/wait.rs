@@ -23,6 +23,8 @@ impl Call<'_> {
         if !self.file.pod.deferrable {
             return self.execute_sync(own, observation).await;
         }
+        self.tell_start(own, &observation).await?;
+        self.tell_deferral(own).await?;
         Ok(self.deferral(own, &observation))
     }
 

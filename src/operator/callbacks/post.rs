@@ -1,0 +1,137 @@
+//! Posting a document to a web server, over HTTP or HTTPS.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Uri, header};
+use http_body_util::Full;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio_rustls::rustls::crypto::ring;
+
+/// How long a connection is kept for the next event.
+const IDLE: Duration = Duration::from_secs(30);
+
+type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+/// Posts documents. All clones share one client, which is made at first use.
+#[derive(Clone, Default)]
+pub struct Post(Arc<OnceLock<Result<HttpClient, String>>>);
+
+/// Where a document goes.
+#[derive(Clone)]
+pub struct Address {
+    pub uri: Uri,
+    /// May hold secrets: never shown.
+    pub headers: HeaderMap,
+}
+
+/// Why a document was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum PostError {
+    /// No answer in time.
+    #[error("no answer within {} s", .0.as_secs_f64())]
+    Silent(Duration),
+    /// The server cannot be reached, or the connection broke.
+    #[error("{0}")]
+    Broken(String),
+    /// The server does not want it.
+    #[error("the server answered {status}")]
+    Refused {
+        /// The answer's status.
+        status: http::StatusCode,
+        /// How long it asked to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// There is no client: no certificates to check servers by.
+    #[error("no HTTP client can be made: {0}")]
+    NoClient(String),
+}
+
+impl PostError {
+    /// Whether the same document may be taken a little later.
+    pub fn retryable(&self) -> bool {
+        match self {
+            Self::Silent(_) | Self::Broken(_) => true,
+            Self::Refused { status, .. } => {
+                status.is_server_error() || *status == http::StatusCode::TOO_MANY_REQUESTS
+            }
+            Self::NoClient(_) => false,
+        }
+    }
+
+    /// How long the server asked to be left alone.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { retry_after, .. } => *retry_after,
+            Self::Silent(_) | Self::Broken(_) | Self::NoClient(_) => None,
+        }
+    }
+}
+
+impl Post {
+    /// Posts JSON, once. Redirections are not followed: headers may be secrets.
+    pub async fn send(
+        &self,
+        address: &Address,
+        json: Bytes,
+        limit: Duration,
+    ) -> Result<(), PostError> {
+        let client = self.0.get_or_init(client).as_ref();
+        let client = client.map_err(|error| PostError::NoClient(error.clone()))?;
+        let mut request = Request::post(address.uri.clone())
+            .body(Full::new(json))
+            .map_err(|error| PostError::Broken(error.to_string()))?;
+        let headers = request.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
+        headers.insert(
+            header::USER_AGENT,
+            HeaderValue::from_static(concat!("adjourn/", env!("CARGO_PKG_VERSION"))),
+        );
+        headers.extend(address.headers.clone());
+        let answer = tokio::time::timeout(limit, client.request(request))
+            .await
+            .map_err(|_| PostError::Silent(limit))?
+            .map_err(|error| PostError::Broken(with_causes(&error)))?;
+        if answer.status().is_success() {
+            return Ok(());
+        }
+        Err(PostError::Refused {
+            status: answer.status(),
+            retry_after: answer
+                .headers()
+                .get(header::RETRY_AFTER)
+                .and_then(|value| value.to_str().ok()?.parse().ok())
+                .map(Duration::from_secs),
+        })
+    }
+}
+
+fn client() -> Result<HttpClient, String> {
+    let connector = HttpsConnectorBuilder::new()
+        .with_provider_and_native_roots(ring::default_provider())
+        .map_err(|error| error.to_string())?
+        .https_or_http()
+        .enable_http1()
+        .build();
+    Ok(Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE)
+        .build(connector))
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        words = format!("{words}: {cause}");
+        source = cause.source();
+    }
+    words
+}
