@@ -57,15 +57,15 @@ async fn no_credential_reaches_the_database() {
     let name = room.pod(id, 1).await;
     let stored = room.sql("SELECT kwargs FROM triggers").await;
     assert!(stored.contains("kubernetes_default"), "{stored}");
+    // Where the pod is stands in its own row: an address, which opens nothing.
+    assert!(!stored.contains(&room.api.address()), "{stored}");
     set(&room.api, &name, "Failed", ended(1));
     room.ended(id).await;
     let path = room.service.store().path().to_owned();
-    let server = room.api.address();
     for file in std::fs::read_dir(path.parent().unwrap()).unwrap() {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();
         let text = String::from_utf8_lossy(&bytes);
         assert!(!text.contains("very-secret-token"));
-        assert!(!text.contains(&server), "{server}");
     }
 }
 

@@ -16,5 +16,6 @@ mod log_bytes;
 mod on_local_cluster;
 mod outside;
 mod refusals;
+mod results;
 mod running;
 mod verdicts;

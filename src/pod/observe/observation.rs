@@ -35,16 +35,16 @@ pub struct PodObservation {
     pub scheduled: bool,
     /// Why no node has been chosen, if the scheduler said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unschedulable: Option<String>,
+    pub unschedulable: Option<Box<str>>,
     /// The node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub node: Option<String>,
+    pub node: Option<Box<str>>,
     /// `status.reason`: `Evicted`, `DeadlineExceeded`, ...
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    pub reason: Option<Box<str>>,
     /// `status.message`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
+    pub message: Option<Box<str>>,
     /// Whether the node has stopped reporting about the pod.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub node_silent: bool,

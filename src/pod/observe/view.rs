@@ -172,8 +172,8 @@ impl PodView {
                 .map(|condition| {
                     let reason = condition.reason.as_deref().unwrap_or("Unschedulable");
                     match &condition.message {
-                        Some(message) => format!("{reason}: {message}"),
-                        None => reason.to_owned(),
+                        Some(message) => format!("{reason}: {message}").into_boxed_str(),
+                        None => reason.into(),
                     }
                 }),
             node_silent: status.phase.as_deref() == Some("Unknown")
@@ -181,9 +181,15 @@ impl PodView {
                 || find("Ready").is_some_and(|condition| condition.status == "Unknown"),
             start_time: status.start_time.as_ref().and_then(moment),
             active_deadline_seconds: spec.active_deadline_seconds,
-            reason: status.reason.filter(|reason| !reason.is_empty()),
-            message: status.message.filter(|message| !message.is_empty()),
-            node: spec.node_name,
+            reason: status
+                .reason
+                .filter(|reason| !reason.is_empty())
+                .map(String::into_boxed_str),
+            message: status
+                .message
+                .filter(|message| !message.is_empty())
+                .map(String::into_boxed_str),
+            node: spec.node_name.map(String::into_boxed_str),
             containers,
             gone: false,
             resource_version: self.metadata.resource_version.unwrap_or_default(),

@@ -82,7 +82,7 @@ impl Board {
         let slot = known.unwrap_or_else(|| {
             let uid: Arc<str> = identity.uid.as_str().into();
             let unseen = Known::Unseen(Box::new(identity.clone()));
-            let slot = Arc::new(Slot::new(Arc::clone(&uid), unseen));
+            let slot = Arc::new(Slot::new(unseen));
             state.slots.insert(uid, Arc::clone(&slot));
             slot
         });
@@ -106,9 +106,12 @@ impl Board {
         }
         let mut inner = slot.lock();
         inner.waiters = inner.waiters.saturating_sub(1);
-        leave(&mut state, slot, &mut inner);
+        let wakers = inner.all_wakers();
+        leave(&mut state, &mut inner);
         drop(inner);
         self.forget(&mut state);
+        drop(state);
+        wakers.wake();
     }
 
     /// Forgets what has been remembered for long enough, and the oldest of what is too much.
@@ -151,7 +154,7 @@ impl Board {
         let Some(slot) = state.slots.get(uid).map(Arc::clone) else {
             if origin == Origin::Watch && !seen.gone && !uid.is_empty() {
                 let uid: Arc<str> = uid.into();
-                let slot = Slot::new(Arc::clone(&uid), Known::Seen(Arc::new(seen)));
+                let slot = Slot::new(Known::Seen(Arc::new(seen)));
                 state.slots.insert(uid, Arc::new(slot));
             }
             return false;
@@ -171,10 +174,12 @@ impl Board {
             }
             Known::Seen(last) => seen.following(last),
         };
-        slot.put(&mut inner, next);
-        leave(&mut state, &slot, &mut inner);
+        let wakers = inner.put(next);
+        leave(&mut state, &mut inner);
         drop(inner);
         self.forget(&mut state);
+        drop(state);
+        wakers.wake();
         true
     }
 
@@ -189,7 +194,7 @@ impl Board {
         let mut inner = slot.lock();
         inner.outside = true;
         let awaited = inner.waiters > 0;
-        leave(&mut state, &slot, &mut inner);
+        leave(&mut state, &mut inner);
         drop(inner);
         self.forget(&mut state);
         if awaited {
@@ -211,10 +216,12 @@ impl Board {
             Known::Unseen(identity) => PodObservation::unseen(PodIdentity::clone(identity)),
             Known::Seen(last) => PodObservation::clone(last),
         };
-        slot.put(&mut inner, last.into_gone());
-        leave(&mut state, &slot, &mut inner);
+        let wakers = inner.put(last.into_gone());
+        leave(&mut state, &mut inner);
         drop(inner);
         self.forget(&mut state);
+        drop(state);
+        wakers.wake();
     }
 
     /// After a whole list: what somebody waits for and is not in it is asked for by name. It is
@@ -331,14 +338,17 @@ pub(super) struct Unseen {
 }
 
 /// Forgets a pod that has been left, or remembers it for a while if something is known of it.
-fn leave(state: &mut State, slot: &Slot, inner: &mut Inner) {
+fn leave(state: &mut State, inner: &mut Inner) {
     if !inner.is_left() {
         return;
     }
     if inner.is_unseen() {
-        state.slots.remove(&slot.uid);
+        state.slots.remove(inner.uid());
         return;
     }
+    let Some((uid, _)) = state.slots.get_key_value(inner.uid()) else {
+        return;
+    };
     inner.since = Instant::now();
-    state.left.push_back((inner.since, Arc::clone(&slot.uid)));
+    state.left.push_back((inner.since, Arc::clone(uid)));
 }

@@ -187,7 +187,7 @@ impl Subscription {
     /// The newest observation; `None` while nothing has been seen of the pod.
     #[must_use]
     pub fn latest(&self) -> Option<Arc<PodObservation>> {
-        self.slot.latest().1
+        self.slot.latest()
     }
 
     /// Waits for an observation that this subscription has not handed out here yet, and gives the
@@ -195,20 +195,7 @@ impl Subscription {
     ///
     /// A future that is dropped loses nothing. After the pod is gone nothing more comes.
     pub async fn changed(&mut self) -> Arc<PodObservation> {
-        loop {
-            let changed = self.slot.changed.notified();
-            tokio::pin!(changed);
-            // Waits from here on, so that a change between the look and the wait is not missed.
-            changed.as_mut().enable();
-            let (version, latest) = self.slot.latest();
-            if let Some(latest) = latest
-                && version > self.seen
-            {
-                self.seen = version;
-                return latest;
-            }
-            changed.await;
-        }
+        std::future::poll_fn(|context| self.slot.poll_changed(&mut self.seen, context)).await
     }
 
     /// Says that a look at the cluster itself is due. Costs nothing: however many ask, it is one
