@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use serde_json::Value;
 
 use super::kwargs::PodTerms;
 use crate::clock::Timestamp;
@@ -51,7 +50,7 @@ pub fn decide(
             status,
             reason,
             at: now,
-            payload: payload(kwargs, observation),
+            payload: serde_json::to_value(observation).unwrap_or_default(),
         })
     };
     match judge(observation, &terms.base_container) {
@@ -87,15 +86,6 @@ pub fn decide(
             )
         }
     }
-}
-
-/// What was seen, and beside it the user's own, under a name that no observation has.
-fn payload(kwargs: &PodTriggerKwargs, observation: &PodObservation) -> Value {
-    let mut payload = serde_json::to_value(observation).unwrap_or_default();
-    if !kwargs.trigger_kwargs.is_empty() {
-        payload["trigger_kwargs"] = kwargs.trigger_kwargs.clone().into();
-    }
-    payload
 }
 
 /// Why the pod is late, if it is.

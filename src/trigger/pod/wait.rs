@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::decide::{FirstSeen, decide, next_moment};
@@ -53,6 +54,17 @@ impl TriggerKind for PodTriggers {
     }
 }
 
+/// The user's own `trigger_kwargs`.
+type OwnKwargs = Map<String, Value>;
+
+/// The event with the user's own beside what was seen, under a name that no observation has.
+fn carrying(mut event: TriggerEvent, own: Option<Box<OwnKwargs>>) -> TriggerEvent {
+    if let Some(own) = own {
+        event.payload["trigger_kwargs"] = Value::Object(*own);
+    }
+    event
+}
+
 struct PodTrigger {
     kwargs: PodTriggerKwargs,
     triggers: PodTriggers,
@@ -64,7 +76,7 @@ impl Trigger for PodTrigger {
     async fn wait(self: Box<Self>) -> TriggerEvent {
         // Boxed: connecting takes much room, and only for a moment.
         let mut pod = Box::pin(self.subscribe()).await;
-        let (terms, clock) = self.into_what_waiting_takes();
+        let (terms, own, clock) = self.into_what_waiting_takes();
         let mut seen = FirstSeen::default();
         let poll = terms.poll_interval();
         let mut next_poll = Instant::now() + poll;
@@ -74,7 +86,7 @@ impl Trigger for PodTrigger {
             if let Some(observation) = pod.latest() {
                 seen = seen.and(&observation, now);
                 if let Some(event) = decide(&terms, seen, &observation, now) {
-                    return event;
+                    return carrying(event, own);
                 }
                 let due = next_moment(&terms, seen, &observation);
                 if let Some(left) = due.and_then(|due| (due - now).to_std().ok()) {
@@ -97,8 +109,10 @@ impl Trigger for PodTrigger {
 
 impl PodTrigger {
     /// Lets go of what only subscribing took: there are as many as tasks that wait.
-    fn into_what_waiting_takes(self: Box<Self>) -> (PodTerms, Clock) {
-        (self.kwargs.terms, self.clock)
+    fn into_what_waiting_takes(self: Box<Self>) -> (PodTerms, Option<Box<OwnKwargs>>, Clock) {
+        let own = self.kwargs.trigger_kwargs;
+        let own = (!own.is_empty()).then(|| Box::new(own));
+        (self.kwargs.terms, own, self.clock)
     }
 
     /// Joins the watch of the pod's namespace; a connection that cannot be made yet is tried
@@ -119,5 +133,35 @@ impl PodTrigger {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::pod::observe::PodObservation;
+    use crate::task::deferral::EventStatus;
+    use crate::task::pods::PodIdentity;
+
+    #[test]
+    fn the_users_own_trigger_kwargs_are_carried_into_the_event() {
+        let seen = PodObservation::unseen(PodIdentity {
+            namespace: "jobs".into(),
+            name: "a".into(),
+            uid: "u".into(),
+        });
+        let event = TriggerEvent {
+            status: EventStatus::Running,
+            reason: String::new(),
+            at: Clock::system().now(),
+            payload: serde_json::to_value(&seen).unwrap(),
+        };
+        let own = json!({"team": "billing"});
+        let carried = carrying(event, own.as_object().cloned().map(Box::new));
+        assert_eq!(carried.payload["trigger_kwargs"], own);
+        let read: PodObservation = serde_json::from_value(carried.payload).unwrap();
+        assert_eq!(read, seen);
     }
 }

@@ -198,16 +198,3 @@ fn the_event_carries_what_was_seen() {
     let seen: PodObservation = serde_json::from_value(event.payload).unwrap();
     assert_eq!(seen, ended(3));
 }
-
-#[test]
-fn the_users_own_trigger_kwargs_are_carried_into_the_event() {
-    let own = json!({"team": "billing"});
-    let kwargs = PodTriggerKwargs {
-        trigger_kwargs: own.as_object().unwrap().clone(),
-        ..kwargs(None)
-    };
-    let event = decide(&kwargs, FirstSeen::default(), &ended(0), at(1010)).unwrap();
-    assert_eq!(event.payload["trigger_kwargs"], own);
-    let seen: PodObservation = serde_json::from_value(event.payload).unwrap();
-    assert_eq!(seen, ended(0));
-}
