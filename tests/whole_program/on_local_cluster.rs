@@ -64,9 +64,9 @@ fn a_pod_that_a_killed_run_left_on_the_local_cluster_goes_with_the_next_run() {
     home.run(&["run", &home.task(&task), "--local"]).expect(0);
     // As if the kill had come between the verdict and the pod's end.
     home.change(
-        "INSERT INTO disposals (task, connection, overrides, namespace, name, uid, nonce, action,
-                                due_at, wanted_at)
-         SELECT task, connection, overrides, namespace, name, uid, nonce, 'delete', 0, 0
+        "INSERT INTO disposals (task, connection, overrides, server, namespace, name, uid, nonce,
+                                action, due_at, wanted_at)
+         SELECT task, connection, overrides, server, namespace, name, uid, nonce, 'delete', 0, 0
          FROM pods",
     );
     let ended = home.run(&["run", "--task", "1", "--local"]).expect(0);
