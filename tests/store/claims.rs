@@ -2,9 +2,7 @@
 
 use std::collections::HashSet;
 
-use adjourn::store::{
-    Scope, StepCommit, StoreError, TaskFilter,
-};
+use adjourn::store::{Scope, StepCommit, StoreError, TaskFilter};
 use adjourn::task::id::TaskId;
 use adjourn::task::outcome::Ending;
 

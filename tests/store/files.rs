@@ -4,9 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use adjourn::store::{
-    Store, StoreError,
-};
+use adjourn::store::{Store, StoreError};
 use sqlx::Connection;
 
 use crate::support::*;

@@ -4,15 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use adjourn::clock::Timestamp;
-use adjourn::store::{
-    Claimed, NewTask, Scope, StepCommit, Store, StoredCursor,
-};
+use adjourn::store::{Claimed, NewTask, Scope, StepCommit, Store, StoredCursor};
 use adjourn::task::deferral::{EventStatus, TriggerEvent, TriggerSpec};
 use adjourn::task::id::{TaskId, TaskKey};
 use adjourn::task::log::{LineKind, LogCursor, LogLine};
-use adjourn::task::pods::{
-    ConnectionOverrides, ConnectionRef, PodIntent,
-};
+use adjourn::task::pods::{ConnectionOverrides, ConnectionRef, PodIntent};
 use adjourn::task::retry::RetryPolicy;
 use chrono::DateTime;
 use serde_json::json;

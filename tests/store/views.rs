@@ -1,9 +1,6 @@
 //! What a person sees: the views, and a person's own SQL.
 
-
-use adjourn::store::{
-    SqlCell, StoreError,
-};
+use adjourn::store::{SqlCell, StoreError};
 
 use crate::support::*;
 

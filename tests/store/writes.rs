@@ -1,14 +1,9 @@
 //! What a worker writes: lines, failures, verdicts.
 
-
-use adjourn::store::{
-    Scope, StepCommit, StoreError,
-};
+use adjourn::store::{Scope, StepCommit, StoreError};
 use adjourn::task::log::{LogCursor, LogLine};
 use adjourn::task::outcome::{Ending, FailureKind};
-use adjourn::task::pods::{
-    Disposal, DisposalAction,
-};
+use adjourn::task::pods::{Disposal, DisposalAction};
 use adjourn::task::state::TaskState;
 use serde_json::json;
 
