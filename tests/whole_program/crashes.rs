@@ -1,6 +1,7 @@
 //! `kill -9` at any moment: the next engine goes on, no pod comes twice, no line is lost or
 //! repeated.
 
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::support::{Diary, Home, Running, script, with};
@@ -216,6 +217,11 @@ fn killed_at(moment: Moment, begin: impl Fn(&Home) -> Running) {
     let home = Home::new();
     let diary = home.diary();
     let engine = begin(&home);
+    if matches!(moment, Moment::PodEnded) {
+        // Held still, so that it cannot end the task before the end of the pod is seen here.
+        Moment::Deferred.wait(&home, &diary);
+        engine.signal(Signal::SIGSTOP);
+    }
     moment.wait(&home, &diary);
     engine.kill();
     let serve = home.serve();
