@@ -3,6 +3,8 @@
 
 -- How many bytes of a task's log are kept, each line's newline included.
 ALTER TABLE tasks ADD COLUMN log_bytes INTEGER NOT NULL DEFAULT 0;
+-- The bound at which the log was cut; 0: it was not.
+ALTER TABLE tasks ADD COLUMN log_cut INTEGER NOT NULL DEFAULT 0;
 -- 1 from when a pod of the current attempt is on record until the attempt has ended.
 ALTER TABLE tasks ADD COLUMN pod_live INTEGER NOT NULL DEFAULT 0;
 

@@ -94,8 +94,8 @@ impl Default for JanitorConfig {
 pub struct TaskLogConfig {
     /// How many bytes of one task's log are kept, over all its attempts; 0: all of it.
     pub max_bytes: u64,
-    /// How many bytes one read of a container's log brings before others have their turn; the
-    /// rest comes with the next read. 0: all that there is.
+    /// How many bytes one read brings of the log of a container that runs on; the rest comes with
+    /// the next read. 0: all that there is.
     pub read_bytes: u64,
 }
 

@@ -78,7 +78,8 @@ mod tests {
     fn an_empty_bucket_says_when_there_is_a_token_again() {
         let start = Instant::now();
         let mut pace = Pace::new(4, start);
-        pace.take(pace.allowed(start));
+        assert_eq!(pace.allowed(start), 4);
+        pace.take(4);
         assert_eq!(pace.allowed(start), 0);
         let wait = pace.wait();
         assert_eq!(wait, Duration::from_millis(250));

@@ -115,8 +115,7 @@ impl Store {
         self.writer
             .write(move |connection| {
                 Box::pin(async move {
-                    let rows =
-                        claimable(connection, scope.as_deref(), limit, limits, now).await?;
+                    let rows = claimable(connection, scope.as_deref(), limit, limits, now).await?;
                     let mut claimed = Vec::with_capacity(rows.len());
                     for row in rows {
                         let change = Change::of(TaskEvent::Claim { lease_until }).by(&owner);
@@ -134,13 +133,11 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn holders(&self, scope: &Scope) -> Result<HashSet<String>, StoreError> {
-        let owners: Vec<String> = sqlx::query_scalar(
-            HOLDERS,
-        )
-        .bind(scope.bound())
-        .fetch_all(&self.reader)
-        .await
-        .map_err(|error| self.told(error))?;
+        let owners: Vec<String> = sqlx::query_scalar(HOLDERS)
+            .bind(scope.bound())
+            .fetch_all(&self.reader)
+            .await
+            .map_err(|error| self.told(error))?;
         Ok(owners.into_iter().collect())
     }
 
@@ -181,15 +178,13 @@ impl Store {
         now: Timestamp,
     ) -> Result<Vec<Lapsed>, StoreError> {
         let dead: Vec<&String> = dead.iter().collect();
-        let rows: Vec<SqliteRow> = sqlx::query(
-            LAPSED,
-        )
-        .bind(to_ms(now))
-        .bind(serde_json::json!(dead).to_string())
-        .bind(scope.bound())
-        .fetch_all(&self.reader)
-        .await
-        .map_err(|error| self.told(error))?;
+        let rows: Vec<SqliteRow> = sqlx::query(LAPSED)
+            .bind(to_ms(now))
+            .bind(serde_json::json!(dead).to_string())
+            .bind(scope.bound())
+            .fetch_all(&self.reader)
+            .await
+            .map_err(|error| self.told(error))?;
         rows.iter()
             .map(|row| {
                 Ok(Lapsed {
@@ -210,14 +205,12 @@ impl Store {
         scope: &Scope,
         now: Timestamp,
     ) -> Result<usize, StoreError> {
-        let due: Vec<i64> = sqlx::query_scalar(
-            DUE_RETRIES,
-        )
-        .bind(to_ms(now))
-        .bind(scope.bound())
-        .fetch_all(&self.reader)
-        .await
-        .map_err(|error| self.told(error))?;
+        let due: Vec<i64> = sqlx::query_scalar(DUE_RETRIES)
+            .bind(to_ms(now))
+            .bind(scope.bound())
+            .fetch_all(&self.reader)
+            .await
+            .map_err(|error| self.told(error))?;
         if due.is_empty() {
             return Ok(0);
         }

@@ -82,15 +82,13 @@ impl Store {
         limit: u32,
         now: Timestamp,
     ) -> Result<Vec<DueDisposal>, StoreError> {
-        let rows = sqlx::query(
-            DUE_DISPOSALS,
-        )
-        .bind(to_ms(now))
-        .bind(scope.bound())
-        .bind(limit)
-        .fetch_all(&self.reader)
-        .await
-        .map_err(|error| self.told(error))?;
+        let rows = sqlx::query(DUE_DISPOSALS)
+            .bind(to_ms(now))
+            .bind(scope.bound())
+            .bind(limit)
+            .fetch_all(&self.reader)
+            .await
+            .map_err(|error| self.told(error))?;
         rows.iter()
             .map(read)
             .collect::<Result<_, _>>()
@@ -105,13 +103,11 @@ impl Store {
         &self,
         scope: &Scope,
     ) -> Result<(u64, Option<Timestamp>), StoreError> {
-        let (count, due): (i64, Option<i64>) = sqlx::query_as(
-            OPEN_DISPOSALS,
-        )
-        .bind(scope.bound())
-        .fetch_one(&self.reader)
-        .await
-        .map_err(|error| self.told(error))?;
+        let (count, due): (i64, Option<i64>) = sqlx::query_as(OPEN_DISPOSALS)
+            .bind(scope.bound())
+            .fetch_one(&self.reader)
+            .await
+            .map_err(|error| self.told(error))?;
         Ok((count.unsigned_abs(), due.map(from_ms)))
     }
 

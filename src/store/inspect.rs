@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use futures::TryStreamExt;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
-use sqlx::{
-    AssertSqlSafe, Column, ConnectOptions, Connection, Row, TypeInfo, Value, ValueRef,
-};
+use sqlx::{AssertSqlSafe, Column, ConnectOptions, Connection, Row, TypeInfo, Value, ValueRef};
 
 use super::error::StoreError;
 use super::open::Store;

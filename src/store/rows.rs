@@ -79,6 +79,8 @@ pub struct TaskRow {
     pub last_log_at: Option<Timestamp>,
     /// How many bytes of its log are kept, newlines included and remarks not.
     pub log_bytes: u64,
+    /// The bound, in bytes, at which its log was cut; 0 when it was not.
+    pub log_cut: u64,
     /// Whether its current attempt has a pod on record.
     pub pod_live: bool,
 }
@@ -163,6 +165,7 @@ impl TaskRow {
             log_seq: row.try_get("log_seq")?,
             last_log_at: moment("last_log_at")?,
             log_bytes: row.try_get::<i64, _>("log_bytes")?.unsigned_abs(),
+            log_cut: row.try_get::<i64, _>("log_cut")?.unsigned_abs(),
             pod_live: row.try_get("pod_live")?,
         })
     }

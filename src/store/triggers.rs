@@ -98,41 +98,15 @@ impl Store {
             .collect()
     }
 
-    /// The triggers of `scope` that `owner` watches.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn watched_triggers(
-        &self,
-        owner: &str,
-        scope: &Scope,
-    ) -> Result<Vec<StoredTrigger>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT * FROM triggers
-             WHERE owner = ?1 AND (?2 IS NULL OR task IN (SELECT value FROM json_each(?2)))
-             ORDER BY task",
-        )
-        .bind(owner)
-        .bind(scope.bound())
-        .fetch_all(&self.reader)
-        .await
-        .map_err(|error| self.told(error))?;
-        rows.iter()
-            .map(|row| read(row).map_err(|error| error.at(self.path())))
-            .collect()
-    }
-
     /// Who watches triggers of `scope`.
     ///
     /// # Errors
     /// What the database says.
     pub async fn watchers(&self, scope: &Scope) -> Result<HashSet<String>, StoreError> {
-        let owners: Vec<String> = sqlx::query_scalar(
-            match scope {
-                Scope::All => WATCHERS,
-                Scope::Tasks(_) => WATCHERS_OF,
-            },
-        )
+        let owners: Vec<String> = sqlx::query_scalar(match scope {
+            Scope::All => WATCHERS,
+            Scope::Tasks(_) => WATCHERS_OF,
+        })
         .bind(scope.bound())
         .fetch_all(&self.reader)
         .await
