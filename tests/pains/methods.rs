@@ -11,6 +11,7 @@
 //! | … running | `logs::a_line_is_never_repeated_however_often_the_task_is_resumed` |
 //! | … 404 after success | `whole_program outside::a_pod_deleted_after_its_good_end_is_a_success_all_the_same` |
 //! | `find_pod`, `log_matching_pod`, `get_or_create_pod` | `identity::a_creation_whose_answer_is_lost_makes_one_pod`, `identity::a_retry_does_not_take_up_a_pod_that_has_ended`, `golden helpers` |
+//! | `process_duplicate_label_pods` | `identity::of_pods_that_only_labels_tell_the_newest_is_gone_on_with_and_the_others_go` |
 //! | `await_pod_start` | `endings::a_hopeless_image_fails_at_once_and_a_busy_registry_is_waited_for`, `golden helpers` |
 //! | `await_init_containers_completion` | `logs::logs_of_init_containers_are_collected_and_hold_nothing_up` |
 //! | `await_pod_completion` | `endings::a_sidecar_that_runs_on_does_not_hold_a_finished_task`, `observe_recordings every_recorded_life_ends_with_the_verdict_that_a_person_would_give` |
