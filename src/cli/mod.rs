@@ -18,6 +18,7 @@ pub mod exit;
 mod follow;
 mod get;
 mod input;
+mod lines;
 mod local;
 mod logs;
 mod moments;

@@ -61,16 +61,21 @@ impl Drop for Local {
 
 impl Cluster {
     fn start() -> Self {
-        let given = std::env::var_os("ADJOURN_TEST_KUBECONFIG").map(PathBuf::from);
-        let (kubeconfig, local) = match given {
-            Some(path) => (path, None),
-            None => {
-                let temp = tempfile::tempdir().unwrap();
-                let dir = ClusterDir::new(temp.path().join("cluster"));
-                let info = start(&dir, &StartOptions::new(env!("CARGO_BIN_EXE_adjourn"))).unwrap();
-                (info.kubeconfig, Some(Local { dir, _temp: temp }))
-            }
-        };
+        match std::env::var_os("ADJOURN_TEST_KUBECONFIG") {
+            Some(path) => Self::at(path.into(), None),
+            None => Self::another(),
+        }
+    }
+
+    /// A local cluster of its own, beside whichever the other tests share.
+    pub fn another() -> Self {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = ClusterDir::new(temp.path().join("cluster"));
+        let info = start(&dir, &StartOptions::new(env!("CARGO_BIN_EXE_adjourn"))).unwrap();
+        Self::at(info.kubeconfig, Some(Local { dir, _temp: temp }))
+    }
+
+    fn at(kubeconfig: PathBuf, local: Option<Local>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
