@@ -11,6 +11,7 @@ mod cancelling;
 mod crashes;
 mod daemon;
 mod deferral;
+mod doctor;
 mod interrupts;
 mod log_bytes;
 mod on_local_cluster;
