@@ -25,6 +25,7 @@ mod logs;
 mod moments;
 mod notify;
 mod output;
+mod prune;
 mod retry;
 mod run;
 mod schema;

@@ -70,6 +70,8 @@ fn context(shared: &Arc<Shared>, row: &TaskRow) -> TaskContext {
             clock: shared.clock.clone(),
             task: row.id,
             fence: row.fence,
+            log_bytes: shared.settings.log_bytes,
+            log_is_full: row.log_is_cut(shared.settings.log_bytes).into(),
         }),
     }
 }

@@ -61,6 +61,9 @@ pub struct PodOperator {
 pub struct PodOperatorSettings {
     /// Environment variables of this process that templates may read, with their values.
     pub template_env: std::collections::BTreeMap<String, String>,
+    /// How many bytes one read brings of the log of a container that runs on; all that there is
+    /// when absent.
+    pub log_read_bytes: Option<u64>,
 }
 
 impl PodOperator {

@@ -41,7 +41,7 @@ impl Call<'_> {
         self.note_startup_events(&own).await?;
         match event.status {
             EventStatus::Running => {
-                self.collect(&own, seen.as_ref()).await?;
+                self.collect_newest(&own, seen.as_ref()).await?;
                 // The status after the logs: a pod that ended meanwhile must not be missed.
                 let observation = look(&own, seen.clone()).await?;
                 if let Some(seen) = seen.filter(|_| observation.gone) {
