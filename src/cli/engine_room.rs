@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::error::{CliError, sentence};
 use super::situation::Situation;
 use crate::config::Config;
+use crate::doctor::Doctor;
 use crate::engine::{Engine, EngineOptions, EngineSettings, live_daemon};
 use crate::operator::Operators;
 use crate::operator::pod::{self, PodOperator, PodOperatorSettings};
@@ -16,6 +17,8 @@ use crate::service::Service;
 use crate::store::{EngineKind, EngineLimits, Scope};
 use crate::task::file::TaskFile;
 use crate::task::pods::ConnectionRef;
+use crate::trigger::Triggers;
+use crate::trigger::pod::PodTriggers;
 
 /// The operators that tasks can name.
 pub(super) fn operators(situation: &Situation) -> Operators {
@@ -76,6 +79,20 @@ fn settings(config: &Config) -> EngineSettings {
         },
         retention: retention(config),
         log_bytes: bound(config.task_log.max_bytes),
+    }
+}
+
+/// The doctor for the service's store and every cluster that its tasks name.
+pub(super) fn doctor(situation: &Situation, service: &Service) -> Doctor {
+    let connections = Connections::new(situation.connections());
+    let store = service.store().clone();
+    let pods = PodTriggers::new(connections.clone(), store.installation());
+    Doctor {
+        operators: operators_on(situation, &connections),
+        triggers: Triggers::built_in(pods),
+        clock: situation.clock.clone(),
+        connections,
+        store,
     }
 }
 

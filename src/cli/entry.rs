@@ -9,7 +9,7 @@ use super::error::CliError;
 use super::output::say;
 use super::situation::Situation;
 use super::{
-    cancel, cluster, completions, describe, dry_run, exit, get, logs, prune, retry,
+    cancel, cluster, completions, describe, doctor, dry_run, exit, get, logs, prune, retry,
     run as run_command, schema, serve, sql, submit, wait,
 };
 use crate::telemetry;
@@ -58,6 +58,7 @@ async fn dispatch(cli: Cli) -> Result<u8, CliError> {
         | Command::Prune(_)
         | Command::DryRun(_)
         | Command::Sql(_)
+        | Command::Doctor(_)
         | Command::Cluster(_) => {}
     }
     let mut situation = Situation::read(cli.global)?;
@@ -82,6 +83,7 @@ async fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Command::Prune(args) => prune::run(args, situation).await,
         Command::DryRun(args) => dry_run::run(args, situation).await,
         Command::Sql(args) => sql::run(args, situation).await,
+        Command::Doctor(args) => doctor::run(args, situation).await,
         Command::Cluster(args) => cluster::run(args, situation).await,
         Command::Completions(args) => completions::run(&args).await,
         Command::Schema => schema::run(situation.format()).await,

@@ -10,6 +10,7 @@ mod cancel;
 mod cluster;
 mod completions;
 mod describe;
+mod doctor;
 mod dry_run;
 mod engine_room;
 mod entry;

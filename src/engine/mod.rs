@@ -22,6 +22,6 @@ mod triggerer;
 mod worker;
 
 pub use disposal::Disposer;
-pub use owner::Owner;
+pub use owner::{Owner, is_provably_dead};
 pub use running::{Engine, EngineOptions, live_daemon};
 pub use settings::EngineSettings;

@@ -158,7 +158,7 @@ impl Store {
     }
 }
 
-fn read(row: &SqliteRow) -> Result<DueDisposal, JobError> {
+pub(super) fn read(row: &SqliteRow) -> Result<DueDisposal, JobError> {
     let task = TaskId(row.try_get("task")?);
     let action: String = row.try_get("action")?;
     let action = DisposalAction::from_word(&action).ok_or_else(|| StoreError::BadRow {

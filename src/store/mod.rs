@@ -8,6 +8,7 @@
 //!
 //! Knows the vocabulary in `task` and nothing else of this crate.
 
+mod checkup;
 mod claim;
 mod commit;
 mod disposals;
@@ -26,6 +27,7 @@ mod transition;
 mod triggers;
 mod writer;
 
+pub use checkup::{Checkup, DanglingRow, OpenDisposal, PodOnRecord};
 pub use claim::{Claimed, Lapsed, Scope};
 pub use commit::{Renewal, StepCommit};
 pub use disposals::DueDisposal;

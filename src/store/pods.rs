@@ -141,7 +141,7 @@ pub(super) fn read_connection(row: &SqliteRow, task: TaskId) -> Result<Connectio
     })
 }
 
-fn read(row: &SqliteRow) -> Result<PodRecord, JobError> {
+pub(super) fn read(row: &SqliteRow) -> Result<PodRecord, JobError> {
     let task = TaskId(row.try_get("task")?);
     Ok(PodRecord {
         try_number: row.try_get("try_number")?,

@@ -174,7 +174,7 @@ impl Store {
     }
 }
 
-fn read(row: &SqliteRow) -> Result<StoredTrigger, JobError> {
+pub(super) fn read(row: &SqliteRow) -> Result<StoredTrigger, JobError> {
     let task = TaskId(row.try_get("task")?);
     let kwargs: String = row.try_get("kwargs")?;
     let kwargs = serde_json::from_str(&kwargs).map_err(|error| StoreError::BadRow {

@@ -6,6 +6,7 @@
 )]
 
 mod databases;
+mod doctor;
 mod dry_run;
 mod logs;
 mod sandbox;

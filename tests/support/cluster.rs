@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use adjourn::local_cluster::process::{ClusterDir, StartOptions, start, stop};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
-use kube::api::{DeleteParams, ListParams};
+use kube::api::{DeleteParams, ListParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -107,6 +107,13 @@ impl Cluster {
 
     pub fn pod(&self, name: &str) -> Option<Pod> {
         self.runtime.block_on(self.api().get_opt(name)).unwrap()
+    }
+
+    /// Creates a pod as somebody from outside would.
+    pub fn create(&self, pod: &serde_json::Value) {
+        let pod: Pod = serde_json::from_value(pod.clone()).unwrap();
+        let (api, params) = (self.api(), PostParams::default());
+        self.runtime.block_on(api.create(&params, &pod)).unwrap();
     }
 
     /// Deletes a pod as somebody from outside would, and waits until it is gone.

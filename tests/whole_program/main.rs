@@ -12,6 +12,7 @@ mod clusters;
 mod crashes;
 mod daemon;
 mod deferral;
+mod doctor;
 mod interrupts;
 mod log_bytes;
 mod on_local_cluster;

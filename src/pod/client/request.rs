@@ -15,6 +15,7 @@ use tokio::sync::SemaphorePermit;
 
 use super::source::login_problem;
 use super::{ApiError, Backoff, ClusterClient, ConnectError, Refusal};
+use crate::clock::Timestamp;
 
 /// How often a request is tried before its error is handed on.
 const ATTEMPTS: u32 = 4;
@@ -111,6 +112,21 @@ impl ClusterClient {
                     source: Box::new(source),
                 })?;
         Ok(version.git_version)
+    }
+
+    /// What time the server says it is, to the second; `None` if it does not say.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError`] when it does not answer.
+    pub async fn server_time(&self) -> Result<Option<Timestamp>, ApiError> {
+        let request = ApiRequest::get("/version".to_owned(), "ask for the server's time");
+        let response = self.within(&request, self.answer(&request)).await?;
+        let date = response.headers().get(http::header::DATE);
+        Ok(date
+            .and_then(|date| date.to_str().ok())
+            .and_then(|date| chrono::DateTime::parse_from_rfc2822(date).ok())
+            .map(|date| date.to_utc()))
     }
 
     /// Sends a request that may safely be sent twice, up to four times, and reads the answer.
