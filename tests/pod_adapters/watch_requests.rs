@@ -65,12 +65,14 @@ async fn polls_of_many_waiters_are_one_list_a_namespace_in_each_interval() {
             system.now()
         })
     };
+    for index in 0..WAITERS {
+        let mut pod = a_pod(&format!("p{index}"), "Running", running());
+        pod["metadata"]["labels"] = json!({"adjourn_installation": "us"});
+        api.put(pod);
+    }
     let mut waiters: JoinSet<TriggerEvent> = JoinSet::new();
     for index in 0..WAITERS {
         let name = format!("p{index}");
-        let mut pod = a_pod(&name, "Running", running());
-        pod["metadata"]["labels"] = json!({"adjourn_installation": "us"});
-        api.put(pod);
         // The first in each namespace only open the watches: before they have told what is there,
         // nothing is verified.
         let interval = match index {
