@@ -9,6 +9,7 @@ mod databases;
 mod doctor;
 mod dry_run;
 mod logs;
+mod prune;
 mod sandbox;
 mod serve;
 mod settings;

@@ -52,6 +52,7 @@ mod endings;
 mod identity;
 mod logs;
 mod methods;
+#[allow(dead_code, reason = "shared with tests of other settings")]
 mod room;
 mod secrets;
 mod trouble;
