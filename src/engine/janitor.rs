@@ -158,7 +158,10 @@ impl Disposing {
 async fn carry_out(shared: &Shared, due: DueDisposal) {
     let disposer: &Disposer = &shared.disposer;
     let pod = format!("{}/{}", due.disposal.namespace, due.disposal.name);
-    let stored = match disposer.dispose(&due.disposal, due.attempts).await {
+    crate::failpoint::reach!("disposal.before");
+    let disposed = disposer.dispose(&due.disposal, due.attempts).await;
+    crate::failpoint::reach!("disposal.carried_out");
+    let stored = match disposed {
         Disposal::Done => {
             tracing::info!(task = %due.task, pod, action = due.disposal.action.as_str(), "pod disposed of");
             shared.store.disposal_done(due.id).await
@@ -173,5 +176,6 @@ async fn carry_out(shared: &Shared, due: DueDisposal) {
             shared.store.disposal_put_off(due.id, until, why).await
         }
     };
+    crate::failpoint::reach!("disposal.after");
     note("store that a pod was disposed of", stored);
 }

@@ -77,7 +77,9 @@ impl Store {
             return Ok(Vec::new());
         }
         let (owner, scope) = (owner.to_owned(), scope.bound());
-        self.writer
+        crate::failpoint::reach!("claim.before");
+        let claimed = self
+            .writer
             .write(move |connection| {
                 Box::pin(async move {
                     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -91,7 +93,9 @@ impl Store {
                     Ok(claimed)
                 })
             })
-            .await
+            .await;
+        crate::failpoint::reach!("claim.after");
+        claimed
     }
 
     /// Asks a reader first, so that an idle engine never takes the write lock.
@@ -142,7 +146,9 @@ impl Store {
             return Ok(lost);
         }
         let dead = dead.clone();
-        self.writer
+        crate::failpoint::reach!("reclaim.before");
+        let reclaimed = self
+            .writer
             .write(move |connection| {
                 Box::pin(async move {
                     let mut reclaimed = Vec::new();
@@ -154,7 +160,9 @@ impl Store {
                     Ok(reclaimed)
                 })
             })
-            .await
+            .await;
+        crate::failpoint::reach!("reclaim.after");
+        reclaimed
     }
 
     async fn lost(
@@ -209,7 +217,9 @@ impl Store {
         if due.is_empty() {
             return Ok(0);
         }
-        self.writer
+        crate::failpoint::reach!("retry.before");
+        let queued = self
+            .writer
             .write(move |connection| {
                 Box::pin(async move {
                     let mut queued = 0;
@@ -225,7 +235,9 @@ impl Store {
                     Ok(queued)
                 })
             })
-            .await
+            .await;
+        crate::failpoint::reach!("retry.after");
+        queued
     }
 }
 

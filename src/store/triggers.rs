@@ -86,7 +86,9 @@ impl Store {
         let owner = owner.to_owned();
         let scope = scope.bound();
         let orphaned = serde_json::json!(orphaned).to_string();
-        self.writer
+        crate::failpoint::reach!("adopt.before");
+        let adopted = self
+            .writer
             .write(move |connection| {
                 Box::pin(async move {
                     let rows = sqlx::query(
@@ -103,7 +105,9 @@ impl Store {
                     rows.iter().map(read).collect()
                 })
             })
-            .await
+            .await;
+        crate::failpoint::reach!("adopt.after");
+        adopted
     }
 
     /// Fires a trigger: its row goes and its task is queued for `trigger_reentry`, in one
