@@ -61,16 +61,27 @@ impl Drop for Local {
 
 impl Cluster {
     fn start() -> Self {
-        let given = std::env::var_os("ADJOURN_TEST_KUBECONFIG").map(PathBuf::from);
-        let (kubeconfig, local) = match given {
-            Some(path) => (path, None),
-            None => {
-                let temp = tempfile::tempdir().unwrap();
-                let dir = ClusterDir::new(temp.path().join("cluster"));
-                let info = start(&dir, &StartOptions::new(env!("CARGO_BIN_EXE_adjourn"))).unwrap();
-                (info.kubeconfig, Some(Local { dir, _temp: temp }))
-            }
-        };
+        match std::env::var_os("ADJOURN_TEST_KUBECONFIG") {
+            Some(path) => Self::at(path.into(), None),
+            None => Self::start_local(false),
+        }
+    }
+
+    /// A local cluster of its own that makes faults when it is asked to.
+    pub fn with_faults() -> Arc<Self> {
+        Arc::new(Self::start_local(true))
+    }
+
+    fn start_local(faults: bool) -> Self {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = ClusterDir::new(temp.path().join("cluster"));
+        let mut options = StartOptions::new(env!("CARGO_BIN_EXE_adjourn"));
+        options.settings.faults = faults;
+        let info = start(&dir, &options).unwrap();
+        Self::at(info.kubeconfig, Some(Local { dir, _temp: temp }))
+    }
+
+    fn at(kubeconfig: PathBuf, local: Option<Local>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -91,6 +102,15 @@ impl Cluster {
 
     pub(super) fn api(&self) -> Api<Pod> {
         Api::namespaced(self.client.clone(), NAMESPACE)
+    }
+
+    /// Orders faults in place of those that were ordered before.
+    pub fn order(&self, faults: &serde_json::Value) {
+        let request = http::Request::put("/__adjourn/faults")
+            .body(kube::client::Body::from(faults.to_string().into_bytes()))
+            .unwrap();
+        let answer = self.runtime.block_on(self.client.clone().send(request));
+        assert_eq!(answer.unwrap().status(), 200);
     }
 
     /// The pods that are there of all tasks with this `dag_id`.
