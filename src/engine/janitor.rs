@@ -63,7 +63,13 @@ pub(super) async fn sign_of_life(shared: &Shared) -> Result<(), StoreError> {
     let alive_until = now + shared.settings.lease;
     shared
         .store
-        .engine_alive(shared.owner.as_str(), shared.kind, alive_until, now)
+        .engine_alive(
+            shared.owner.as_str(),
+            shared.kind,
+            shared.settings.limits,
+            alive_until,
+            now,
+        )
         .await
 }
 
@@ -97,8 +103,8 @@ pub(super) async fn take_over(shared: &Shared) -> Result<(), StoreError> {
         .store
         .adopt_triggers(owner, &shared.scope, &orphaned)
         .await?;
-    for trigger in adopted {
-        let _ = shared.deferred.send(trigger);
+    if adopted > 0 {
+        shared.adopted.notify_one();
     }
     for lapsed in shared.store.reclaim(&shared.scope, &dead, now).await? {
         tracing::info!(task = %lapsed.task, owner = lapsed.owner, "taken over from a worker that is gone");

@@ -1,5 +1,7 @@
 //! The operators' journal, written into the store under the attempt's fence.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use async_trait::async_trait;
 
 use crate::clock::Clock;
@@ -14,6 +16,10 @@ pub(super) struct StoreJournal {
     pub clock: Clock,
     pub task: TaskId,
     pub fence: Fence,
+    /// How many bytes of the task's log are kept.
+    pub log_bytes: Option<u64>,
+    /// Whether so many are.
+    pub log_is_full: AtomicBool,
 }
 
 fn told(error: StoreError) -> JournalError {
@@ -70,12 +76,19 @@ impl Journal for StoreJournal {
             container: container.to_owned(),
             cursor,
         };
+        let now = self.clock.now();
         crate::failpoint::reach!("log.before");
-        let appended = self
+        let full = self
             .store
-            .append_log(self.task, self.fence, lines, stored, self.clock.now())
+            .append_log_within(self.task, self.fence, lines, stored, self.log_bytes, now)
             .await;
         crate::failpoint::reach!("log.after");
-        appended.map_err(told)
+        self.log_is_full
+            .store(full.map_err(told)?, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn log_is_full(&self) -> bool {
+        self.log_is_full.load(Ordering::Relaxed)
     }
 }

@@ -15,6 +15,8 @@ mod disposal;
 mod janitor;
 mod journal;
 mod owner;
+mod pace;
+mod retention;
 mod running;
 mod settings;
 mod triggerer;

@@ -41,8 +41,14 @@ impl Store {
                     .bind(intent.nonce)
                     .bind(intent.body_hash)
                     .bind(to_ms(now))
-                    .execute(connection)
+                    .execute(&mut *connection)
                     .await?;
+                    if !row.pod_live {
+                        sqlx::query("UPDATE tasks SET pod_live = 1 WHERE id = ?")
+                            .bind(task.0)
+                            .execute(connection)
+                            .await?;
+                    }
                     Ok(())
                 })
             })

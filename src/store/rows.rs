@@ -77,6 +77,12 @@ pub struct TaskRow {
     pub log_seq: i64,
     /// When it last got lines from its containers.
     pub last_log_at: Option<Timestamp>,
+    /// How many bytes of its log are kept, newlines included and remarks not.
+    pub log_bytes: u64,
+    /// The bound, in bytes, at which its log was cut; 0 when it was not.
+    pub log_cut: u64,
+    /// Whether its current attempt has a pod on record.
+    pub pod_live: bool,
 }
 
 impl TaskRow {
@@ -158,6 +164,9 @@ impl TaskRow {
             log_lines: row.try_get("log_lines")?,
             log_seq: row.try_get("log_seq")?,
             last_log_at: moment("last_log_at")?,
+            log_bytes: row.try_get::<i64, _>("log_bytes")?.unsigned_abs(),
+            log_cut: row.try_get::<i64, _>("log_cut")?.unsigned_abs(),
+            pod_live: row.try_get("pod_live")?,
         })
     }
 

@@ -113,12 +113,32 @@ pub(super) async fn transition(
         carry_out(connection, &mut after, *effect, change, now).await?;
     }
     write(connection, row, &after).await?;
+    if row.pod_live && attempt_is_over(after.state) {
+        // Apart from the rest, so that no other change touches the index of active pods.
+        sqlx::query("UPDATE tasks SET pod_live = 0 WHERE id = ?")
+            .bind(after.id.0)
+            .execute(&mut *connection)
+            .await?;
+        after.pod_live = false;
+    }
     if row.state.as_str() != after.state.as_str()
         || !matches!(change.event, TaskEvent::Renew { .. })
     {
         remember(connection, row, &after, change, now).await?;
     }
     Ok(after)
+}
+
+/// Whether the pod of the attempt, if it has one, counts as active no more.
+fn attempt_is_over(state: TaskState) -> bool {
+    match state {
+        TaskState::Queued { .. } | TaskState::Running { .. } | TaskState::Deferred => false,
+        TaskState::UpForRetry { .. }
+        | TaskState::Success
+        | TaskState::Failed
+        | TaskState::Skipped
+        | TaskState::Cancelled => true,
+    }
 }
 
 async fn carry_out(

@@ -63,8 +63,13 @@ impl Cluster {
     fn start() -> Self {
         match std::env::var_os("ADJOURN_TEST_KUBECONFIG") {
             Some(path) => Self::at(path.into(), None),
-            None => Self::start_local(false),
+            None => Self::another(),
         }
+    }
+
+    /// A local cluster of its own, beside whichever the other tests share.
+    pub fn another() -> Self {
+        Self::start_local(false)
     }
 
     /// A local cluster of its own that makes faults when it is asked to.

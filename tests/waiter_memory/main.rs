@@ -76,6 +76,7 @@ fn trigger(index: usize) -> TriggerSpec {
             schedule_timeout_seconds: 3600.0,
             startup_timeout_seconds: 3600.0,
         },
+        errors: 0,
         trigger_kwargs: serde_json::Map::new(),
     }
     .to_spec()

@@ -8,6 +8,7 @@
 mod support;
 
 mod cancelling;
+mod clusters;
 mod crashes;
 mod daemon;
 mod deferral;

@@ -14,6 +14,10 @@ use crate::pod::observe::{PodObservation, PodVerdict, judge, node_is_silent, obs
 use crate::task::deferral::{EventStatus, TriggerEvent};
 use crate::task::outcome::{Ending, FailureKind};
 use crate::task::pods::DisposalAction;
+use crate::trigger::pod::errors_before;
+
+/// How often in a row a task may wait again after its wait ended in an error while its pod lived.
+const MOST_ERRORS: u32 = 3;
 
 /// How long the last logs of a cancelled task's pod are waited for.
 const LAST_LOGS: Duration = Duration::from_secs(5);
@@ -37,22 +41,26 @@ impl Call<'_> {
         self.note_startup_events(&own).await?;
         match event.status {
             EventStatus::Running => {
-                self.collect(&own, seen.as_ref()).await?;
+                self.collect_newest(&own, seen.as_ref()).await?;
                 // The status after the logs: a pod that ended meanwhile must not be missed.
                 let observation = look(&own, seen.clone()).await?;
                 if let Some(seen) = seen.filter(|_| observation.gone) {
                     // How it ended, only the watch can tell: the trigger is asked once more.
-                    return Ok(self.deferral(&own, &seen));
+                    return Ok(self.deferral(&own, &seen, 0));
                 }
                 self.invoke_defer_method(&own, observation).await
             }
             EventStatus::Error => {
                 let observation = look(&own, seen).await?;
-                if node_is_silent(&observation) {
+                let errors = errors_before(&event) + 1;
+                if node_is_silent(&observation) || errors > MOST_ERRORS {
                     return self.conclude(&own, observation, &event).await;
                 }
                 // What has not ended after all, on a node that has come back, is waited for.
-                self.invoke_defer_method(&own, observation).await
+                match self.invoke_defer_method(&own, observation.clone()).await? {
+                    Step::Defer { .. } => Ok(self.deferral(&own, &observation, errors)),
+                    ended @ (Step::Complete(_) | Step::Skip(_)) => Ok(ended),
+                }
             }
             EventStatus::Success | EventStatus::Failed | EventStatus::Timeout => {
                 let observation = look(&own, seen).await?;

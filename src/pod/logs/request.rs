@@ -38,7 +38,7 @@ pub struct LogLimits {
     pub batch_bytes: usize,
     /// Bytes of text in one line; a longer one comes in pieces.
     pub line_bytes: usize,
-    /// Bytes of text in this read; beyond it the read ends with a visible mark.
+    /// Bytes of text in this read; there it ends with a visible mark, and the next one goes on.
     pub max_bytes: Option<u64>,
     /// How long the server may be silent.
     pub silence: Duration,

@@ -1,5 +1,7 @@
 //! Looks besides the watch: for ends that it has not told, and for pods that it cannot show.
 
+use std::time::Duration;
+
 use futures::StreamExt;
 use tokio::time::Instant;
 
@@ -38,18 +40,21 @@ impl Verifier {
         loop {
             board.wake_verifier.notified().await;
             let began = Instant::now();
+            let mut left_alone = Duration::ZERO;
             if board.take_wish()
                 && let Err(error) = self.verify().await
             {
                 count(&self.session.counters.errors);
                 tracing::debug!(%error, namespace = %self.session.namespace, "verification failed");
+                left_alone = error.retry_after().unwrap_or_default();
             }
             let unseen = board.unseen(began - self.session.settings.unseen_after);
             let again = unseen.too_early || !unseen.pods.is_empty();
             self.look_for(unseen.pods).await;
             // A namespace in which a look takes long is looked at less often.
             let pause = self.session.settings.verify_every.max(began.elapsed() * 9);
-            tokio::time::sleep(pause.saturating_sub(began.elapsed())).await;
+            let pause = pause.saturating_sub(began.elapsed()).max(left_alone);
+            tokio::time::sleep(pause).await;
             if again {
                 board.wake_verifier.notify_one();
             }

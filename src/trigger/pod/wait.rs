@@ -54,15 +54,36 @@ impl TriggerKind for PodTriggers {
     }
 }
 
-/// The user's own `trigger_kwargs`.
-type OwnKwargs = Map<String, Value>;
+/// What the event carries beside what was seen, under names that no observation has: the user's
+/// own `trigger_kwargs`, and how often the wait has ended in an error.
+#[derive(Default)]
+struct Carried {
+    errors: u32,
+    own: Map<String, Value>,
+}
 
-/// The event with the user's own beside what was seen, under a name that no observation has.
-fn carrying(mut event: TriggerEvent, own: Option<Box<OwnKwargs>>) -> TriggerEvent {
-    if let Some(own) = own {
-        event.payload["trigger_kwargs"] = Value::Object(*own);
+impl Carried {
+    fn by(self, mut event: TriggerEvent) -> TriggerEvent {
+        if self.errors > 0 {
+            event.payload[ERRORS] = self.errors.into();
+        }
+        if !self.own.is_empty() {
+            event.payload["trigger_kwargs"] = Value::Object(self.own);
+        }
+        event
     }
-    event
+}
+
+/// Where an event carries [`PodTriggerKwargs::errors`].
+const ERRORS: &str = "errors";
+
+/// How often in a row the wait had ended in an error before the one that this event ended.
+#[must_use]
+pub fn errors_before(event: &TriggerEvent) -> u32 {
+    event.payload[ERRORS]
+        .as_u64()
+        .and_then(|errors| u32::try_from(errors).ok())
+        .unwrap_or_default()
 }
 
 struct PodTrigger {
@@ -76,7 +97,7 @@ impl Trigger for PodTrigger {
     async fn wait(self: Box<Self>) -> TriggerEvent {
         // Boxed: connecting takes much room, and only for a moment.
         let mut pod = Box::pin(self.subscribe()).await;
-        let (terms, own, clock) = self.into_what_waiting_takes();
+        let (terms, carried, clock) = self.into_what_waiting_takes();
         let mut seen = FirstSeen::default();
         let poll = terms.poll_interval();
         let mut next_poll = Instant::now() + poll;
@@ -86,7 +107,10 @@ impl Trigger for PodTrigger {
             if let Some(observation) = pod.latest() {
                 seen = seen.and(&observation, now);
                 if let Some(event) = decide(&terms, seen, &observation, now) {
-                    return carrying(event, own);
+                    return carried
+                        .map(|carried| *carried)
+                        .unwrap_or_default()
+                        .by(event);
                 }
                 let due = next_moment(&terms, seen, &observation);
                 if let Some(left) = due.and_then(|due| (due - now).to_std().ok()) {
@@ -109,10 +133,14 @@ impl Trigger for PodTrigger {
 
 impl PodTrigger {
     /// Lets go of what only subscribing took: there are as many as tasks that wait.
-    fn into_what_waiting_takes(self: Box<Self>) -> (PodTerms, Option<Box<OwnKwargs>>, Clock) {
-        let own = self.kwargs.trigger_kwargs;
-        let own = (!own.is_empty()).then(|| Box::new(own));
-        (self.kwargs.terms, own, self.clock)
+    fn into_what_waiting_takes(self: Box<Self>) -> (PodTerms, Option<Box<Carried>>, Clock) {
+        let carried = Carried {
+            errors: self.kwargs.errors,
+            own: self.kwargs.trigger_kwargs,
+        };
+        let usual = carried.errors == 0 && carried.own.is_empty();
+        let carried = (!usual).then(|| Box::new(carried));
+        (self.kwargs.terms, carried, self.clock)
     }
 
     /// Joins the watch of the pod's namespace; a connection that cannot be made yet is tried
@@ -146,7 +174,7 @@ mod tests {
     use crate::task::pods::PodIdentity;
 
     #[test]
-    fn the_users_own_trigger_kwargs_are_carried_into_the_event() {
+    fn the_users_own_trigger_kwargs_and_the_count_of_errors_are_carried_into_the_event() {
         let seen = PodObservation::unseen(PodIdentity {
             namespace: "jobs".into(),
             name: "a".into(),
@@ -159,8 +187,14 @@ mod tests {
             payload: serde_json::to_value(&seen).unwrap(),
         };
         let own = json!({"team": "billing"});
-        let carried = carrying(event, own.as_object().cloned().map(Box::new));
+        assert_eq!(errors_before(&event), 0);
+        let carried = Carried {
+            errors: 2,
+            own: own.as_object().cloned().unwrap(),
+        }
+        .by(event);
         assert_eq!(carried.payload["trigger_kwargs"], own);
+        assert_eq!(errors_before(&carried), 2);
         let read: PodObservation = serde_json::from_value(carried.payload).unwrap();
         assert_eq!(read, seen);
     }
