@@ -15,3 +15,4 @@ mod listed;
 mod process;
 mod python;
 mod recorded;
+mod terminal;

@@ -55,10 +55,24 @@ pub struct ExecSession {
     pub stdout: Option<ChildStdout>,
     /// Its error output, if asked for.
     pub stderr: Option<ChildStderr>,
+    /// Its terminal, if it has one.
+    pub terminal: Option<Terminal>,
     child: Child,
     report: PathBuf,
-    /// The pipe for the sizes of its terminal, if it has one.
-    sizes: Option<File>,
+}
+
+/// The terminal of a command, as whoever sits before it sees it.
+#[derive(Debug)]
+pub struct Terminal(File);
+
+impl Terminal {
+    /// Sets its size.
+    ///
+    /// # Errors
+    /// When the command cannot be reached.
+    pub fn resize(&self, columns: u16, rows: u16) -> io::Result<()> {
+        (&self.0).write_all(format!("{columns} {rows}\n").as_bytes())
+    }
 }
 
 impl ExecSession {
@@ -79,17 +93,6 @@ impl ExecSession {
         let _ = fs::remove_file(&self.report);
         let _ = fs::remove_file(sizes_beside(&self.report));
         end
-    }
-
-    /// Sets the size of the command's terminal, if it has one.
-    ///
-    /// # Errors
-    /// When the command cannot be reached.
-    pub fn resize(&self, columns: u16, rows: u16) -> io::Result<()> {
-        let Some(mut sizes) = self.sizes.as_ref() else {
-            return Ok(());
-        };
-        sizes.write_all(format!("{columns} {rows}\n").as_bytes())
     }
 }
 
@@ -132,8 +135,8 @@ pub fn exec(
         .path()
         .join(format!("exec-{}-{count}.json", std::process::id()));
     File::create(&report)?;
-    let sizes = terminal
-        .then(|| make_sizes(&sizes_beside(&report)))
+    let terminal = terminal
+        .then(|| make_sizes(&sizes_beside(&report)).map(Terminal))
         .transpose()?;
     let piped = |wanted| {
         if wanted {
@@ -157,9 +160,9 @@ pub fn exec(
         stdin: child.stdin.take(),
         stdout: child.stdout.take(),
         stderr: child.stderr.take(),
+        terminal,
         child,
         report,
-        sizes,
     })
 }
 

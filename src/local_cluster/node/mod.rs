@@ -31,7 +31,7 @@ mod shim;
 
 pub use config::{IsolationChoice, NodeConfig};
 pub use entry::entry;
-pub use exec::{ExecRefusal, ExecRequest, ExecSession};
+pub use exec::{ExecRefusal, ExecRequest, ExecSession, Terminal};
 pub use logs::{LogOptions, LogRefusal, LogStream};
 pub use made_up::Story;
 pub use service::Node;

@@ -68,12 +68,15 @@ pub(crate) async fn respond(
         )
             .into_response());
     };
-    let command = if query.flag("tty") {
-        Command::Failed("this cluster has no terminals to give: leave out -t".to_owned())
-    } else if request.command.is_empty() {
+    let command = if request.command.is_empty() {
         Command::Failed("there is no command to run".to_owned())
     } else {
-        match api.node.exec(&pod, &container, &request) {
+        let started = if query.flag("tty") {
+            api.node.exec_on_terminal(&pod, &container, &request)
+        } else {
+            api.node.exec(&pod, &container, &request)
+        };
+        match started {
             Ok(session) => Command::Runs(Box::new(session)),
             Err(refusal @ ExecRefusal::NotRunning(_)) => {
                 return Err(Refusal::plain(
