@@ -38,6 +38,9 @@ pub enum ExecRefusal {
     /// The container does not run (any more, or yet).
     #[error("container not found ({0:?})")]
     NotRunning(String),
+    /// Nobody reaches the node.
+    #[error("error dialing backend: {0}")]
+    Unreachable(String),
     /// This node cannot do it.
     #[error("{0}")]
     Unsupported(String),
@@ -108,6 +111,9 @@ pub fn exec(
     terminal: bool,
 ) -> Result<ExecSession, ExecRefusal> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
+    if shared.is_lost() {
+        return Err(ExecRefusal::Unreachable(shared.unreachable()));
+    }
     let status = status_of(pod, container);
     let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
     let place = PodPlace::new(&shared.config.state_dir, uid);

@@ -84,12 +84,15 @@ pub(crate) async fn respond(
                     refusal.to_string(),
                 ));
             }
+            Err(refusal @ ExecRefusal::Unreachable(_)) => {
+                return Err(Refusal::internal(refusal.to_string()));
+            }
             Err(refusal @ (ExecRefusal::Unsupported(_) | ExecRefusal::Machine(_))) => {
                 Command::Failed(refusal.to_string())
             }
         }
     };
-    let stopping = api.stopping.clone();
+    let (stopping, node) = (api.stopping.clone(), api.node.clone());
     let mut upgrade = upgrade;
     if let Some(name) = protocol.name() {
         upgrade.set_selected_protocol(HeaderValue::from_static(name));
@@ -98,6 +101,7 @@ pub(crate) async fn respond(
         tokio::select! {
             () = session::run(socket, protocol, command, request) => {}
             () = stopping.cancelled() => {}
+            () = node.lost() => {}
         }
     }))
 }
