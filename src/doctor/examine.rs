@@ -86,7 +86,8 @@ impl Doctor {
             .await?
             .into_iter()
             .any(|engine| engine.alive_until > now && !is_provably_dead(&engine.owner));
-        if !alive && !(rows.unfinished.is_empty() && rows.disposals.is_empty()) {
+        let waiting = !rows.unfinished.is_empty() || !rows.disposals.is_empty();
+        if waiting && !alive {
             report.notes.push(format!(
                 "no engine works on this database: {} tasks and {} pods wait for `adjourn serve`",
                 rows.unfinished.len(),

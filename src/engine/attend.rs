@@ -66,11 +66,13 @@ async fn look_after(
     if now - *renewed >= chrono::Duration::from_std(shared.settings.heartbeat()).unwrap_or_default()
     {
         let lease_until = now + shared.settings.lease;
-        match shared
+        crate::failpoint::reach!("renew.before");
+        let renewal = shared
             .store
             .renew(row.id, row.fence, lease_until, now)
-            .await
-        {
+            .await;
+        crate::failpoint::reach!("renew.after");
+        match renewal {
             Ok(renewal) => {
                 *renewed = now;
                 return renewal.cancelling.then_some(Came::Cancelled);

@@ -37,18 +37,24 @@ impl Journal for StoreJournal {
     }
 
     async fn intend_pod(&self, intent: PodIntent) -> Result<(), JournalError> {
-        self.store
+        crate::failpoint::reach!("intent.before");
+        let intended = self
+            .store
             .intend_pod(self.task, self.fence, intent, self.clock.now())
-            .await
-            .map_err(told)
+            .await;
+        crate::failpoint::reach!("intent.after");
+        intended.map_err(told)
     }
 
     async fn pod_created(&self, name: &str, uid: &str) -> Result<(), JournalError> {
         let (name, uid) = (name.to_owned(), uid.to_owned());
-        self.store
+        crate::failpoint::reach!("confirm.before");
+        let confirmed = self
+            .store
             .pod_created(self.task, self.fence, name, uid, self.clock.now())
-            .await
-            .map_err(told)
+            .await;
+        crate::failpoint::reach!("confirm.after");
+        confirmed.map_err(told)
     }
 
     async fn log_cursor(&self, pod_uid: &str, container: &str) -> Result<LogCursor, JournalError> {
@@ -71,12 +77,14 @@ impl Journal for StoreJournal {
             cursor,
         };
         let now = self.clock.now();
+        crate::failpoint::reach!("log.before");
         let full = self
             .store
             .append_log_within(self.task, self.fence, lines, stored, self.log_bytes, now)
-            .await
-            .map_err(told)?;
-        self.log_is_full.store(full, Ordering::Relaxed);
+            .await;
+        crate::failpoint::reach!("log.after");
+        self.log_is_full
+            .store(full.map_err(told)?, Ordering::Relaxed);
         Ok(())
     }
 

@@ -9,6 +9,7 @@
 
 mod attempt;
 mod attend;
+mod clock_step;
 mod commit;
 mod disposal;
 mod janitor;

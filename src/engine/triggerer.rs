@@ -235,7 +235,9 @@ async fn fire(shared: &Shared, task: TaskId, fence: Fence, event: TriggerEvent) 
     let mut delay = Duration::from_millis(100);
     loop {
         let now = shared.clock.now();
+        crate::failpoint::reach!("fire.before");
         let fired = shared.store.fire(task, fence, event.clone(), now).await;
+        crate::failpoint::reach!("fire.after");
         match fired {
             Ok(_) => {
                 tracing::debug!(%task, status = event.status.as_str(), reason = event.reason, "trigger fired");

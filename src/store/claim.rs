@@ -112,7 +112,9 @@ impl Store {
             return Ok(Vec::new());
         }
         let (owner, scope) = (owner.to_owned(), scope.bound());
-        self.writer
+        crate::failpoint::reach!("claim.before");
+        let claimed = self
+            .writer
             .write(move |connection| {
                 Box::pin(async move {
                     let rows = claimable(connection, scope.as_deref(), limit, limits, now).await?;
@@ -125,7 +127,9 @@ impl Store {
                     Ok(claimed)
                 })
             })
-            .await
+            .await;
+        crate::failpoint::reach!("claim.after");
+        claimed
     }
 
     /// Who holds running tasks of `scope`.
@@ -156,7 +160,9 @@ impl Store {
             return Ok(lost);
         }
         let dead = dead.clone();
-        self.writer
+        crate::failpoint::reach!("reclaim.before");
+        let reclaimed = self
+            .writer
             .write(move |connection| {
                 Box::pin(async move {
                     let mut reclaimed = Vec::new();
@@ -168,7 +174,9 @@ impl Store {
                     Ok(reclaimed)
                 })
             })
-            .await
+            .await;
+        crate::failpoint::reach!("reclaim.after");
+        reclaimed
     }
 
     async fn lost(
@@ -214,7 +222,9 @@ impl Store {
         if due.is_empty() {
             return Ok(0);
         }
-        self.writer
+        crate::failpoint::reach!("retry.before");
+        let queued = self
+            .writer
             .write(move |connection| {
                 Box::pin(async move {
                     let mut queued = 0;
@@ -230,7 +240,9 @@ impl Store {
                     Ok(queued)
                 })
             })
-            .await
+            .await;
+        crate::failpoint::reach!("retry.after");
+        queued
     }
 }
 

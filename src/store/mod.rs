@@ -10,6 +10,7 @@
 
 mod checkup;
 mod claim;
+mod clock_step;
 mod commit;
 mod disposals;
 mod engines;

@@ -49,7 +49,9 @@ impl Store {
         tasks: Vec<NewTask>,
         now: Timestamp,
     ) -> Result<Vec<Submitted>, StoreError> {
-        self.writer
+        crate::failpoint::reach!("submit.before");
+        let submitted = self
+            .writer
             .write(move |connection| {
                 Box::pin(async move {
                     let mut submitted = Vec::with_capacity(tasks.len());
@@ -59,7 +61,9 @@ impl Store {
                     Ok(submitted)
                 })
             })
-            .await
+            .await;
+        crate::failpoint::reach!("submit.after");
+        submitted
     }
 }
 

@@ -131,7 +131,9 @@ impl Store {
         let owner = owner.to_owned();
         let scope = scope.bound();
         let orphaned = serde_json::json!(orphaned).to_string();
-        self.writer
+        crate::failpoint::reach!("adopt.before");
+        let adopted = self
+            .writer
             .write(move |connection| {
                 Box::pin(async move {
                     let adopted = sqlx::query(ADOPT)
@@ -143,7 +145,9 @@ impl Store {
                     Ok(adopted.rows_affected())
                 })
             })
-            .await
+            .await;
+        crate::failpoint::reach!("adopt.after");
+        adopted
     }
 
     /// Fires a trigger: its row goes and its task is queued for `trigger_reentry`, in one

@@ -175,10 +175,12 @@ async fn commit_group(
         deliveries.push(deliver);
     }
     let end = if lost.is_none() { "COMMIT" } else { "ROLLBACK" };
+    crate::failpoint::reach!("commit.before");
     let ended = connection
         .execute(end)
         .await
         .map_err(|error| StoreError::from_sql(path, error));
+    crate::failpoint::reach!("commit.after");
     if ended.is_err() {
         // A commit that failed, on a full disk for example, leaves the transaction open.
         let _ = connection.execute("ROLLBACK").await;

@@ -69,9 +69,20 @@ impl Cluster {
 
     /// A local cluster of its own, beside whichever the other tests share.
     pub fn another() -> Self {
+        Self::start_local(false)
+    }
+
+    /// A local cluster of its own that makes faults when it is asked to.
+    pub fn with_faults() -> Arc<Self> {
+        Arc::new(Self::start_local(true))
+    }
+
+    fn start_local(faults: bool) -> Self {
         let temp = tempfile::tempdir().unwrap();
         let dir = ClusterDir::new(temp.path().join("cluster"));
-        let info = start(&dir, &StartOptions::new(env!("CARGO_BIN_EXE_adjourn"))).unwrap();
+        let mut options = StartOptions::new(env!("CARGO_BIN_EXE_adjourn"));
+        options.settings.faults = faults;
+        let info = start(&dir, &options).unwrap();
         Self::at(info.kubeconfig, Some(Local { dir, _temp: temp }))
     }
 
@@ -96,6 +107,15 @@ impl Cluster {
 
     pub(super) fn api(&self) -> Api<Pod> {
         Api::namespaced(self.client.clone(), NAMESPACE)
+    }
+
+    /// Orders faults in place of those that were ordered before.
+    pub fn order(&self, faults: &serde_json::Value) {
+        let request = http::Request::put("/__adjourn/faults")
+            .body(kube::client::Body::from(faults.to_string().into_bytes()))
+            .unwrap();
+        let answer = self.runtime.block_on(self.client.clone().send(request));
+        assert_eq!(answer.unwrap().status(), 200);
     }
 
     /// The pods that are there of all tasks with this `dag_id`.

@@ -129,7 +129,10 @@ impl Call<'_> {
 
     /// `on_kill`: fetches what logs there are and asks for the pod's end.
     pub async fn on_kill(&self) -> Result<Ending, Failure> {
-        match tokio::time::timeout(LAST_LOGS, self.last_logs()).await {
+        crate::failpoint::reach!("kill.before");
+        let last_logs = tokio::time::timeout(LAST_LOGS, self.last_logs()).await;
+        crate::failpoint::reach!("kill.after");
+        match last_logs {
             Ok(Ok(())) => {}
             Ok(Err(Failure::FenceLost)) => return Err(Failure::FenceLost),
             Ok(Err(error)) => {

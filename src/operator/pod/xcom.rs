@@ -52,7 +52,10 @@ impl Call<'_> {
         if let Some(ended) = sidecar_is_over(observation) {
             return Err(not_retrieved(&ended));
         }
-        let text = match self.read_result(own).await {
+        crate::failpoint::reach!("xcom.before");
+        let read = self.read_result(own).await;
+        crate::failpoint::reach!("xcom.after");
+        let text = match read {
             Ok(text) => text,
             Err(error) if error.retryable() => {
                 return Err(self.ask_again(own, &error.to_string()).await?);
