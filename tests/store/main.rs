@@ -7,6 +7,8 @@
 
 mod claims;
 mod files;
+mod model;
+mod random;
 mod support;
 mod views;
 mod writes;
