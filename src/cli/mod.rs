@@ -16,6 +16,7 @@ mod engine_room;
 mod entry;
 mod error;
 pub mod exit;
+mod fault;
 mod follow;
 mod get;
 mod input;

@@ -43,3 +43,6 @@ pub use rows::TaskRow;
 pub use starts::StartLimits;
 pub use submit::{NewTask, Submitted};
 pub use triggers::StoredTrigger;
+
+#[cfg(test)]
+mod plan_tests;

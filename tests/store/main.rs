@@ -7,6 +7,7 @@
 
 mod claims;
 mod files;
+mod limits;
 mod model;
 mod random;
 mod support;

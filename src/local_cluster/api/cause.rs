@@ -1,6 +1,6 @@
 //! Why one field of an object or of a request's options is not acceptable.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Why one field is not acceptable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +11,16 @@ pub(crate) struct Cause {
 }
 
 impl Cause {
+    /// As it stands in a Status.
+    pub fn shown(&self) -> Value {
+        json!({"reason": self.reason, "message": self.message, "field": self.field})
+    }
+
+    /// Somebody else owns the field.
+    pub fn owned(field: &str, message: &str) -> Self {
+        Self::new("FieldManagerConflict", field, message.to_owned())
+    }
+
     pub fn required(field: impl Into<String>, detail: &str) -> Self {
         Self::new(
             "FieldValueRequired",

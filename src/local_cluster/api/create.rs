@@ -8,6 +8,7 @@ use super::decode::{self, Decoded};
 use super::media;
 use super::metadata;
 use super::names::{label_fault, subdomain_fault};
+use super::ownership::{self, Applied};
 use super::pods::{defaults, validate};
 use super::query::{FieldValidation, Query};
 use super::refusal::{Cause, Refusal};
@@ -27,7 +28,14 @@ pub(crate) fn respond(
     let validation = query.field_validation("CreateOptions")?;
     let decoded = decode::body(collection.resource, body, media::body_form(headers)?)?;
     let mut warnings = complaints(collection.resource, &decoded, validation)?;
-    let object = create(api, collection, decoded.object, dry_run, &mut warnings)?;
+    let object = create(
+        api,
+        collection,
+        decoded.object,
+        None,
+        dry_run,
+        &mut warnings,
+    )?;
     let mut response = media::json(StatusCode::CREATED, &object);
     add_warnings(&mut response, &warnings);
     Ok(response)
@@ -63,11 +71,12 @@ pub(crate) fn add_warnings(response: &mut Response, warnings: &[String]) {
     }
 }
 
-/// Creates `object`, already checked for its types.
+/// Creates `object`, already checked for its types; `applied` is what it was applied from, if it was.
 pub(crate) fn create(
     api: &Api,
     collection: &Collection,
     mut object: Value,
+    applied: Option<&Applied<'_>>,
     dry_run: bool,
     warnings: &mut Vec<String>,
 ) -> Result<Object, Refusal> {
@@ -99,6 +108,9 @@ pub(crate) fn create(
         admit_into(api, resource, &name, namespace)?;
     }
     fill(resource, &mut object)?;
+    if let Some(applied) = applied {
+        ownership::first(resource, applied, &mut object);
+    }
     let mut causes = metadata::faults(&object["metadata"], name_fault(resource));
     causes.extend(content_faults(resource, &object));
     if !causes.is_empty() {

@@ -5,6 +5,7 @@ use http::{StatusCode, header};
 use serde_json::{Value, json};
 
 use super::media;
+use super::openapi;
 use super::refusal::Refusal;
 use crate::local_cluster::objects::Resource;
 
@@ -77,8 +78,8 @@ pub(crate) fn respond(path: &str) -> Result<Response, Refusal> {
             "apis/coordination.k8s.io/v1":
                 {"serverRelativeURL": "/openapi/v3/apis/coordination.k8s.io/v1"},
         }}),
-        "openapi/v3/api/v1" => openapi(""),
-        "openapi/v3/apis/coordination.k8s.io/v1" => openapi("coordination.k8s.io"),
+        "openapi/v3/api/v1" => openapi::document(""),
+        "openapi/v3/apis/coordination.k8s.io/v1" => openapi::document("coordination.k8s.io"),
         _ => return Err(Refusal::no_such_path()),
     };
     Ok(media::json(StatusCode::OK, &document))
@@ -170,42 +171,4 @@ fn resource(resource: Resource, verbs: &[&str]) -> Value {
         described["categories"] = json!(["all"]);
     }
     described
-}
-
-/// The part of the OpenAPI document that clients look for: which writes can check fields.
-fn openapi(group: &str) -> Value {
-    let mut paths = serde_json::Map::new();
-    for one in Resource::ALL.into_iter().filter(|one| one.group() == group) {
-        let base = if group.is_empty() {
-            "/api/v1".to_owned()
-        } else {
-            format!("/apis/{group}/v1")
-        };
-        let inside = if one.namespaced() {
-            "/namespaces/{namespace}"
-        } else {
-            ""
-        };
-        let query = |name: &str| json!({"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": true}});
-        let operation = json!({
-            "parameters": [query("dryRun"), query("fieldManager"), query("fieldValidation")],
-            "responses": {"200": {"description": "OK"}},
-            "x-kubernetes-group-version-kind":
-                {"group": group, "version": "v1", "kind": one.kind()},
-        });
-        paths.insert(
-            format!("{base}{inside}/{}/{{name}}", one.plural()),
-            json!({"patch": operation, "put": operation}),
-        );
-        paths.insert(
-            format!("{base}{inside}/{}", one.plural()),
-            json!({"post": operation}),
-        );
-    }
-    json!({
-        "openapi": "3.0.0",
-        "info": {"title": "Kubernetes", "version": VERSION},
-        "paths": paths,
-        "components": {"schemas": {}},
-    })
 }

@@ -19,7 +19,7 @@ pub(crate) enum Patch {
     Strategic(Value),
     /// RFC 6902.
     Json(Value),
-    /// Server-side apply. Who owns which field is not recorded: what is applied is merged.
+    /// Server-side apply.
     Apply(Value),
 }
 
@@ -79,11 +79,6 @@ impl Patch {
         }
     }
 
-    /// Whether an object that is not there is created.
-    pub fn may_create(&self) -> bool {
-        matches!(self, Self::Apply(_))
-    }
-
     /// What `current` becomes.
     pub fn apply(&self, resource: Resource, current: &Value) -> Result<Value, Refusal> {
         let mut next = current.clone();
@@ -100,15 +95,5 @@ impl Patch {
             }
         }
         Ok(next)
-    }
-}
-
-/// The whole object that an apply carries.
-pub(crate) fn document(patch: &Patch) -> Value {
-    match patch {
-        Patch::Merge(value)
-        | Patch::Strategic(value)
-        | Patch::Json(value)
-        | Patch::Apply(value) => value.clone(),
     }
 }

@@ -165,6 +165,13 @@ impl Refusal {
         )
     }
 
+    /// Others own what an apply wants to change.
+    pub fn apply_conflicts(message: String, causes: &[Cause]) -> Self {
+        let causes: Vec<Value> = causes.iter().map(Cause::shown).collect();
+        Self::new(StatusCode::CONFLICT, Some("Conflict"), message)
+            .with_details(json!({"causes": causes}))
+    }
+
     pub fn invalid(group: &str, kind: &str, name: &str, causes: &[Cause]) -> Self {
         let all: Vec<String> = causes
             .iter()
@@ -187,15 +194,7 @@ impl Refusal {
             details.insert("group".into(), group.into());
         }
         details.insert("kind".into(), kind.into());
-        details.insert(
-            "causes".into(),
-            causes
-                .iter()
-                .map(|cause| {
-                    json!({"reason": cause.reason, "message": cause.message, "field": cause.field})
-                })
-                .collect(),
-        );
+        details.insert("causes".into(), causes.iter().map(Cause::shown).collect());
         Self::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             Some("Invalid"),

@@ -18,7 +18,7 @@ use tower::ServiceExt;
 
 use super::create::furnish_namespace;
 use super::faults::{Cut, Faults, unless_cut};
-use super::{dispatch, events, namespaces};
+use super::{dispatch, events, gzip, namespaces};
 use crate::local_cluster::node::Node;
 use crate::local_cluster::objects::{ObjectError, ObjectKey, Objects, Resource};
 
@@ -100,6 +100,7 @@ pub async fn serve(api: Arc<Api>, listener: TcpListener, tls: TlsAcceptor) -> io
     ));
     let router = Router::new()
         .fallback(dispatch::handle)
+        .layer(axum::middleware::from_fn(gzip::respond))
         .with_state(Arc::clone(&api));
     loop {
         tokio::select! {

@@ -11,7 +11,7 @@ pub(crate) fn merge(resource: Resource, object: &mut Value, patch: &Value) {
 
 /// By which member the items of the list at `path` are told apart; none for a list that is
 /// replaced as a whole. Paths are written without indices.
-fn merge_key(resource: Resource, path: &str) -> Option<Key> {
+pub(super) fn merge_key(resource: Resource, path: &str) -> Option<Key> {
     if matches!(path, "metadata.ownerReferences") {
         return Some(Key::Member("uid"));
     }
@@ -60,8 +60,9 @@ fn merge_key(resource: Resource, path: &str) -> Option<Key> {
     }
 }
 
+/// How the items of a list are told apart.
 #[derive(Clone, Copy)]
-enum Key {
+pub(super) enum Key {
     /// Items are objects, told apart by this member.
     Member(&'static str),
     /// Items are plain values: the list is a set.

@@ -1,14 +1,15 @@
 //! Changing an object, whole (PUT) or in part (PATCH).
 
 use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
 
-use super::create::{add_warnings, complaints, data_faults, merge_string_data, name_fault};
+use super::create::{add_warnings, complaints, create, data_faults, merge_string_data, name_fault};
 use super::decode;
 use super::media;
 use super::metadata;
-use super::patch::{self, Patch};
+use super::ownership::{self, Applied};
+use super::patch::Patch;
 use super::pods::{defaults, update, validate};
 use super::query::{FieldValidation, Query};
 use super::refusal::{Cause, Refusal};
@@ -28,6 +29,25 @@ pub(crate) enum Part {
     Status,
 }
 
+/// Who changes an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Writer {
+    /// Whoever applies; the records of who owns what come with the change.
+    Applier,
+    /// Anybody else, by this name.
+    Other(String),
+}
+
+/// The name under which a client's writes are recorded.
+fn manager(query: &Query, headers: &HeaderMap) -> String {
+    let agent = headers
+        .get(header::USER_AGENT)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.split('/').next());
+    let name = query.text("fieldManager").or(agent).unwrap_or("unknown");
+    name.chars().take(128).collect()
+}
+
 /// Answers a PUT.
 pub(crate) fn put(
     api: &Api,
@@ -42,7 +62,8 @@ pub(crate) fn put(
     let decoded = decode::body(key.resource, body, media::body_form(headers)?)?;
     let warnings = complaints(key.resource, &decoded, validation)?;
     check_names(key, &decoded.object)?;
-    let object = change(api, key, part, dry_run, |_| Ok(decoded.object.clone()))?;
+    let by = Writer::Other(manager(query, headers));
+    let object = change(api, key, part, dry_run, &by, |_| Ok(decoded.object.clone()))?;
     let mut response = media::json(StatusCode::OK, &object);
     add_warnings(&mut response, &warnings);
     Ok(response)
@@ -60,21 +81,42 @@ pub(crate) fn patch(
     let patch = Patch::parse(headers, query, body)?;
     let dry_run = query.dry_run("PatchOptions")?;
     let validation = query.field_validation("PatchOptions")?;
-    if patch.may_create() && api.objects.get(key).is_none() {
-        return apply_new(api, key, &patch, dry_run, validation);
+    let manager = manager(query, headers);
+    let applied = match (&patch, part) {
+        (Patch::Apply(wanted), Part::Main) => Some(Applied {
+            wanted,
+            manager: &manager,
+            force: query.flag("force"),
+        }),
+        (Patch::Apply(_) | Patch::Merge(_) | Patch::Strategic(_) | Patch::Json(_), _) => None,
+    };
+    if let Some(applied) = &applied
+        && api.objects.get(key).is_none()
+    {
+        return apply_new(api, key, applied, dry_run, validation);
     }
+    let by = match &applied {
+        Some(_) => Writer::Applier,
+        None => Writer::Other(manager.clone()),
+    };
     let mut warnings = Vec::new();
-    let object = change(api, key, part, dry_run, |current| {
+    let object = change(api, key, part, dry_run, &by, |current| {
+        let mut checked = |patched: Value| {
+            let decoded = decode::typed(key.resource, patched)?;
+            warnings = complaints(key.resource, &decoded, validation)?;
+            check_names(key, &decoded.object)?;
+            Ok(decoded.object)
+        };
+        if let Some(applied) = &applied {
+            return ownership::apply(key.resource, current, applied, checked);
+        }
         let patched = patch.apply(key.resource, current)?;
         // A status is taken as it is: its empty members mean something.
         if part == Part::Status {
             decode::typed(key.resource, patched.clone())?;
             return Ok(patched);
         }
-        let decoded = decode::typed(key.resource, patched)?;
-        warnings = complaints(key.resource, &decoded, validation)?;
-        check_names(key, &decoded.object)?;
-        Ok(decoded.object)
+        checked(patched)
     })?;
     let mut response = media::json(StatusCode::OK, &object);
     add_warnings(&mut response, &warnings);
@@ -85,11 +127,11 @@ pub(crate) fn patch(
 fn apply_new(
     api: &Api,
     key: &ObjectKey,
-    patch: &Patch,
+    applied: &Applied<'_>,
     dry_run: bool,
     validation: FieldValidation,
 ) -> Result<Response, Refusal> {
-    let decoded = decode::typed(key.resource, patch::document(patch))?;
+    let decoded = decode::typed(key.resource, applied.wanted.clone())?;
     let mut warnings = complaints(key.resource, &decoded, validation)?;
     let mut object = decoded.object;
     object["metadata"]["name"] = key.name.as_str().into();
@@ -99,7 +141,14 @@ fn apply_new(
         events_group: false,
         watch: None,
     };
-    let object = super::create::create(api, &collection, object, dry_run, &mut warnings)?;
+    let object = create(
+        api,
+        &collection,
+        object,
+        Some(applied),
+        dry_run,
+        &mut warnings,
+    )?;
     let mut response = media::json(StatusCode::CREATED, &object);
     add_warnings(&mut response, &warnings);
     Ok(response)
@@ -130,6 +179,7 @@ pub(crate) fn change(
     key: &ObjectKey,
     part: Part,
     dry_run: bool,
+    by: &Writer,
     mut make: impl FnMut(&Value) -> Result<Value, Refusal>,
 ) -> Result<Object, Refusal> {
     let resource = key.resource;
@@ -145,7 +195,7 @@ pub(crate) fn change(
         if !version.is_empty() && current["metadata"]["resourceVersion"] != version {
             return Err(Refusal::modified(resource.plural(), &key.name));
         }
-        let next = settle(key, part, &current, wanted)?;
+        let next = settle(key, part, &current, wanted, by)?;
         if dry_run {
             return Ok(next.into());
         }
@@ -165,8 +215,15 @@ pub(crate) fn change(
 }
 
 /// The object as it will be: what the client may change from `wanted`, the rest from `current`.
-fn settle(key: &ObjectKey, part: Part, current: &Value, wanted: Value) -> Result<Value, Refusal> {
+fn settle(
+    key: &ObjectKey,
+    part: Part,
+    current: &Value,
+    wanted: Value,
+    by: &Writer,
+) -> Result<Value, Refusal> {
     let resource = key.resource;
+    let claimed = wanted["metadata"].get("managedFields").cloned();
     let mut causes = Vec::new();
     let uid = wanted["metadata"]["uid"].as_str().unwrap_or_default();
     if !uid.is_empty() && current["metadata"]["uid"] != uid {
@@ -223,6 +280,17 @@ fn settle(key: &ObjectKey, part: Part, current: &Value, wanted: Value) -> Result
         }
     }
     causes.extend(metadata::faults(&next["metadata"], name_fault(resource)));
+    match (by, part) {
+        (Writer::Applier, _) => {
+            if let Some(claimed) = claimed {
+                next["metadata"]["managedFields"] = claimed;
+            }
+        }
+        (Writer::Other(manager), Part::Main) => {
+            ownership::track(resource, current, &mut next, claimed.as_ref(), manager);
+        }
+        (Writer::Other(_), Part::Status) => {}
+    }
     if causes.is_empty() {
         Ok(next)
     } else {
