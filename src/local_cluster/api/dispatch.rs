@@ -22,6 +22,7 @@ use super::logs;
 use super::media::{self, Form};
 use super::query::{ListOptions, Query};
 use super::refusal::Refusal;
+use super::reviews;
 use super::selection::Selection;
 use super::serve::Api;
 use super::target::{Collection, Subresource, Target};
@@ -91,6 +92,9 @@ async fn answer(api: &Arc<Api>, parts: &mut Parts, body: Body) -> Result<Respons
             faults::respond(api, request.method, &request.body).await
         }
         Target::Document(path) if *request.method == Method::GET => discovery::respond(&path),
+        Target::Document(path) if *request.method == Method::POST => {
+            reviews::respond(&path, &request.body)
+        }
         Target::Document(_) => Err(Refusal::method_not_allowed()),
         Target::Collection(collection) => request.collection(collection),
         Target::Object(key) => request.object(&key),

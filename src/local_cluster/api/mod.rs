@@ -30,6 +30,7 @@ mod pods;
 mod protobuf;
 mod query;
 mod refusal;
+mod reviews;
 mod selection;
 mod serve;
 mod strategic;
