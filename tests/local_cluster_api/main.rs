@@ -12,6 +12,7 @@ mod exec;
 mod faults;
 mod kubectl;
 mod listed;
+mod metrics;
 mod mishaps;
 mod process;
 mod python;

@@ -23,7 +23,7 @@ pub(crate) fn respond(path: &str) -> Result<Response, Refusal> {
         "" => json!({"paths": [
             "/api", "/api/v1", "/apis", "/apis/coordination.k8s.io",
             "/apis/coordination.k8s.io/v1", "/apis/events.k8s.io", "/apis/events.k8s.io/v1",
-            "/healthz", "/livez", "/openapi/v3", "/readyz", "/version",
+            "/healthz", "/livez", "/metrics", "/openapi/v3", "/readyz", "/version",
         ]}),
         "healthz" | "livez" | "readyz" => {
             return Ok((
