@@ -112,7 +112,7 @@ pub(super) async fn transition(
     for effect in next.effects {
         carry_out(connection, &mut after, *effect, change, now).await?;
     }
-    write(connection, row, &after).await?;
+    write(connection, row, &after, change).await?;
     if row.pod_live && attempt_is_over(after.state) {
         // Apart from the rest, so that no other change touches the index of active pods.
         sqlx::query("UPDATE tasks SET pod_live = 0 WHERE id = ?")
@@ -120,11 +120,6 @@ pub(super) async fn transition(
             .execute(&mut *connection)
             .await?;
         after.pod_live = false;
-    }
-    if row.state.as_str() != after.state.as_str()
-        || !matches!(change.event, TaskEvent::Renew { .. })
-    {
-        remember(connection, row, &after, change, now).await?;
     }
     Ok(after)
 }
@@ -267,10 +262,32 @@ pub(super) fn claim_rank(entry: Entry) -> i64 {
     }
 }
 
+const CHANGE: &str = "
+    UPDATE tasks
+    SET state = ?, entry = ?, claim_rank = ?, not_before = ?, lease_until = ?, cancelling = ?,
+        owner = ?, fence = ?, try_number = ?, max_tries = ?, deadline = ?, event = ?,
+        postponed = ?, resumes = ?, failure_kind = ?, reason = ?, advice = ?, exit_code = ?,
+        started_at = ?, finished_at = ?, changed_at = ?
+    WHERE id = ? AND fence = ?";
+
+/// Both in one call: a call to SQLite's thread costs as much as a small statement does.
+const CHANGE_AND_REMEMBER: &str = "
+    UPDATE tasks
+    SET state = ?, entry = ?, claim_rank = ?, not_before = ?, lease_until = ?, cancelling = ?,
+        owner = ?, fence = ?, try_number = ?, max_tries = ?, deadline = ?, event = ?,
+        postponed = ?, resumes = ?, failure_kind = ?, reason = ?, advice = ?, exit_code = ?,
+        started_at = ?, finished_at = ?, changed_at = ?
+    WHERE id = ? AND fence = ?;
+    INSERT INTO history
+        (task, at, event, from_state, to_state, try_number, fence, owner, reason)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
+/// Writes the row, and the change into the history: but not that a lease was renewed.
 async fn write(
     connection: &mut SqliteConnection,
     before: &TaskRow,
     after: &TaskRow,
+    change: &Change<'_>,
 ) -> Result<(), JobError> {
     let state = StateColumns::of(after.state);
     let event = after
@@ -282,69 +299,54 @@ async fn write(
             task: after.id,
             detail: error.to_string(),
         })?;
-    let written = sqlx::query(
-        "UPDATE tasks
-         SET state = ?, entry = ?, claim_rank = ?, not_before = ?, lease_until = ?, cancelling = ?,
-             owner = ?, fence = ?, try_number = ?, max_tries = ?, deadline = ?, event = ?,
-             postponed = ?, resumes = ?, failure_kind = ?, reason = ?, advice = ?, exit_code = ?,
-             started_at = ?, finished_at = ?, changed_at = ?
-         WHERE id = ? AND fence = ?",
-    )
-    .bind(after.state.as_str())
-    .bind(state.entry)
-    .bind(state.claim_rank)
-    .bind(state.not_before)
-    .bind(state.lease_until)
-    .bind(state.cancelling)
-    .bind(&after.owner)
-    .bind(after.fence.0)
-    .bind(after.try_number)
-    .bind(after.max_tries)
-    .bind(after.deadline.map(to_ms))
-    .bind(event)
-    .bind(after.postponed)
-    .bind(after.resumes)
-    .bind(after.failure_kind.map(FailureKind::as_str))
-    .bind(&after.reason)
-    .bind(&after.advice)
-    .bind(after.exit_code)
-    .bind(after.started_at.map(to_ms))
-    .bind(after.finished_at.map(to_ms))
-    .bind(to_ms(after.changed_at))
-    .bind(after.id.0)
-    .bind(before.fence.0)
-    .execute(connection)
-    .await?
-    .rows_affected();
-    if written == 1 {
+    let remembered = before.state.as_str() != after.state.as_str()
+        || !matches!(change.event, TaskEvent::Renew { .. });
+    let statement = if remembered {
+        CHANGE_AND_REMEMBER
+    } else {
+        CHANGE
+    };
+    let mut query = sqlx::query(statement)
+        .bind(after.state.as_str())
+        .bind(state.entry)
+        .bind(state.claim_rank)
+        .bind(state.not_before)
+        .bind(state.lease_until)
+        .bind(state.cancelling)
+        .bind(&after.owner)
+        .bind(after.fence.0)
+        .bind(after.try_number)
+        .bind(after.max_tries)
+        .bind(after.deadline.map(to_ms))
+        .bind(event)
+        .bind(after.postponed)
+        .bind(after.resumes)
+        .bind(after.failure_kind.map(FailureKind::as_str))
+        .bind(&after.reason)
+        .bind(&after.advice)
+        .bind(after.exit_code)
+        .bind(after.started_at.map(to_ms))
+        .bind(after.finished_at.map(to_ms))
+        .bind(to_ms(after.changed_at))
+        .bind(after.id.0)
+        .bind(before.fence.0);
+    if remembered {
+        query = query
+            .bind(after.id.0)
+            .bind(to_ms(after.changed_at))
+            .bind(change.event.as_str())
+            .bind(before.state.as_str())
+            .bind(after.state.as_str())
+            .bind(after.try_number)
+            .bind(after.fence.0)
+            .bind(change.owner.or(before.owner.as_deref()))
+            .bind(change.words());
+    }
+    let written = query.execute(connection).await?.rows_affected();
+    // A fence that was lost leaves the row alone; the savepoint takes the history back.
+    if written == 1 + u64::from(remembered) {
         Ok(())
     } else {
         Err(StoreError::FenceLost { task: after.id }.into())
     }
-}
-
-async fn remember(
-    connection: &mut SqliteConnection,
-    before: &TaskRow,
-    after: &TaskRow,
-    change: &Change<'_>,
-    now: Timestamp,
-) -> Result<(), JobError> {
-    sqlx::query(
-        "INSERT INTO history
-             (task, at, event, from_state, to_state, try_number, fence, owner, reason)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind(after.id.0)
-    .bind(to_ms(now))
-    .bind(change.event.as_str())
-    .bind(before.state.as_str())
-    .bind(after.state.as_str())
-    .bind(after.try_number)
-    .bind(after.fence.0)
-    .bind(change.owner.or(before.owner.as_deref()))
-    .bind(change.words())
-    .execute(connection)
-    .await?;
-    Ok(())
 }

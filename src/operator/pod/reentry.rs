@@ -63,7 +63,12 @@ impl Call<'_> {
                 }
             }
             EventStatus::Success | EventStatus::Failed | EventStatus::Timeout => {
-                let observation = look(&own, seen).await?;
+                // A pod that has come to its end changes no more but to be deleted, and that is
+                // found out by whoever wants its log or its end.
+                let observation = match seen {
+                    Some(seen) if seen.phase.is_final() => seen,
+                    seen => look(&own, seen).await?,
+                };
                 self.conclude(&own, observation, &event).await
             }
         }
