@@ -155,7 +155,8 @@ async fn commit_group(
     let mut between = "SAVEPOINT job";
     for job in group.drain(..) {
         if lost.is_none() {
-            let begun = connection.execute(between).await;
+            // A query, not bare text, so that it is prepared once.
+            let begun = sqlx::query(between).execute(&mut *connection).await;
             lost = begun.err().map(|error| StoreError::from_sql(path, error));
         }
         if let Some(why) = &lost {
