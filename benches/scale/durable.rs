@@ -324,6 +324,7 @@ fn trigger(clock: &Clock) -> TriggerSpec {
             startup_timeout_seconds: 120.0,
         },
         trigger_kwargs: serde_json::Map::new(),
+        errors: 0,
     }
     .to_spec()
 }
