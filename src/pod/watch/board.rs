@@ -4,7 +4,7 @@
 //! is remembered for a while, so that a task which is being resumed and then waits again learns
 //! how its pod ended.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -38,6 +38,8 @@ struct State {
     left: VecDeque<(Instant, Arc<str>)>,
     /// How many wait.
     waiters: usize,
+    /// How often those who said so want the watch verified, and how many of them.
+    rhythms: BTreeMap<Duration, usize>,
     /// Since when nobody has waited, if nobody does.
     idle_since: Instant,
     /// Whether one whole list has been taken.
@@ -63,6 +65,7 @@ impl Board {
                 slots: HashMap::new(),
                 left: VecDeque::new(),
                 waiters: 0,
+                rhythms: BTreeMap::new(),
                 idle_since: Instant::now(),
                 synced: false,
                 trouble: None,
@@ -275,6 +278,33 @@ impl Board {
     /// Why the watch is not open.
     pub(super) fn trouble(&self) -> Option<String> {
         lock(&self.state).trouble.clone()
+    }
+
+    /// Wants the watch verified this often from now on.
+    pub(super) fn add_rhythm(&self, every: Duration) {
+        let mut state = lock(&self.state);
+        let fastest = state.rhythms.keys().next().copied();
+        *state.rhythms.entry(every).or_default() += 1;
+        drop(state);
+        if fastest.is_none_or(|fastest| every < fastest) {
+            self.wake_verifier.notify_one();
+        }
+    }
+
+    /// Takes back what was said with [`Board::add_rhythm`].
+    pub(super) fn remove_rhythm(&self, every: Duration) {
+        let mut state = lock(&self.state);
+        if let Some(count) = state.rhythms.get_mut(&every) {
+            *count -= 1;
+            if *count == 0 {
+                state.rhythms.remove(&every);
+            }
+        }
+    }
+
+    /// How often the watch is to be verified: as often as the most impatient waiter wants.
+    pub(super) fn rhythm(&self) -> Option<Duration> {
+        lock(&self.state).rhythms.keys().next().copied()
     }
 
     /// Asks for a verification.

@@ -81,6 +81,7 @@ impl PodWatchHub {
             watch,
             slot,
             seen: 0,
+            rhythm: None,
         }
     }
 
@@ -173,6 +174,7 @@ pub struct Subscription {
     slot: Arc<Slot>,
     /// The version that [`Subscription::changed`] has handed out last.
     seen: u64,
+    rhythm: Option<Duration>,
 }
 
 impl std::fmt::Debug for Subscription {
@@ -198,6 +200,16 @@ impl Subscription {
         std::future::poll_fn(|context| self.slot.poll_changed(&mut self.seen, context)).await
     }
 
+    /// From now on the cluster itself is looked at this often at least, whatever the watch tells.
+    /// One look is for all who wait in the namespace: with ten thousand waiters it is no more
+    /// requests, and no more work, than with the most impatient one of them.
+    pub fn verify_every(&mut self, every: Duration) {
+        self.watch.board.add_rhythm(every);
+        if let Some(before) = self.rhythm.replace(every) {
+            self.watch.board.remove_rhythm(before);
+        }
+    }
+
     /// Says that a look at the cluster itself is due. Costs nothing: however many ask, it is one
     /// request in [`WatchSettings::verify_every`].
     pub fn verify(&self) {
@@ -213,6 +225,9 @@ impl Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
+        if let Some(every) = self.rhythm {
+            self.watch.board.remove_rhythm(every);
+        }
         self.watch.board.unregister(&self.slot);
     }
 }

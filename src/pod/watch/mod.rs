@@ -25,3 +25,4 @@ mod verify;
 pub use counts::WatchCounts;
 pub use hub::{PodWatchHub, Subscription};
 pub use settings::WatchSettings;
+pub use stream::observation_in;

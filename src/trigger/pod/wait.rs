@@ -15,6 +15,9 @@ use crate::pod::watch::{PodWatchHub, Subscription, WatchSettings};
 use crate::task::deferral::{TriggerEvent, TriggerSpec};
 use crate::trigger::{Trigger, TriggerKind, TriggerUnusable};
 
+/// The longest sleep until a moment comes: the wall clock may be set meanwhile.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+
 /// Builds pod triggers: all of them share the watches of one hub.
 #[derive(Clone)]
 pub struct PodTriggers {
@@ -105,11 +108,11 @@ impl Trigger for PodTrigger {
         let mut pod = Box::pin(self.subscribe()).await;
         let (terms, carried, clock) = self.into_what_waiting_takes();
         let mut seen = FirstSeen::default();
-        let poll = terms.poll_interval();
-        let mut next_poll = Instant::now() + poll;
+        // The watch may be blind: the hub asks the API server itself.
+        pod.verify_every(terms.poll_interval());
         loop {
             let now = clock.now();
-            let mut wake = next_poll;
+            let mut wake = Instant::now() + LONGEST_SLEEP;
             if let Some(observation) = pod.latest() {
                 seen = seen.and(&observation, now);
                 if let Some(event) = decide(&terms, seen, &observation, now) {
@@ -127,11 +130,6 @@ impl Trigger for PodTrigger {
             tokio::select! {
                 _ = pod.changed() => {}
                 () = tokio::time::sleep_until(wake) => {}
-            }
-            if Instant::now() >= next_poll {
-                next_poll = Instant::now() + poll;
-                // The watch may be blind: the hub asks the API server itself.
-                pod.verify();
             }
         }
     }
