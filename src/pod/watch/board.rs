@@ -6,24 +6,27 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::slot::{Inner, Known, Slot, is_newer, lock};
+use crate::clock::Clock;
 use crate::pod::observe::PodObservation;
 use crate::task::pods::PodIdentity;
 
 /// The pods of one namespace.
 #[derive(Debug)]
 pub(super) struct Board {
-    state: Mutex<State>,
+    pub(super) state: Mutex<State>,
     /// How long what is left is remembered.
     linger: Duration,
     /// Of how many pods at most.
     remembered: usize,
+    /// The clock of those who wait, once the first has said so.
+    pub(super) clock: OnceLock<Clock>,
     /// Somebody wants the watch verified.
     verification_wanted: AtomicBool,
     /// Wakes the verifier: for a verification, or to look for a pod that the watch does not show.
@@ -31,15 +34,15 @@ pub(super) struct Board {
 }
 
 #[derive(Debug)]
-struct State {
-    slots: HashMap<Arc<str>, Arc<Slot>>,
+pub(super) struct State {
+    pub(super) slots: HashMap<Arc<str>, Arc<Slot>>,
     /// Pods that were left, oldest first, and since when. One that somebody waits for again is
     /// still named here, with another time than its slot's.
     left: VecDeque<(Instant, Arc<str>)>,
     /// How many wait.
     waiters: usize,
     /// How often those who said so want the watch verified, and how many of them.
-    rhythms: BTreeMap<Duration, usize>,
+    pub(super) rhythms: BTreeMap<Duration, usize>,
     /// Since when nobody has waited, if nobody does.
     idle_since: Instant,
     /// Whether one whole list has been taken.
@@ -72,6 +75,7 @@ impl Board {
             }),
             linger,
             remembered,
+            clock: OnceLock::new(),
             verification_wanted: AtomicBool::new(false),
             wake_verifier: Notify::new(),
         }
@@ -278,33 +282,6 @@ impl Board {
     /// Why the watch is not open.
     pub(super) fn trouble(&self) -> Option<String> {
         lock(&self.state).trouble.clone()
-    }
-
-    /// Wants the watch verified this often from now on.
-    pub(super) fn add_rhythm(&self, every: Duration) {
-        let mut state = lock(&self.state);
-        let fastest = state.rhythms.keys().next().copied();
-        *state.rhythms.entry(every).or_default() += 1;
-        drop(state);
-        if fastest.is_none_or(|fastest| every < fastest) {
-            self.wake_verifier.notify_one();
-        }
-    }
-
-    /// Takes back what was said with [`Board::add_rhythm`].
-    pub(super) fn remove_rhythm(&self, every: Duration) {
-        let mut state = lock(&self.state);
-        if let Some(count) = state.rhythms.get_mut(&every) {
-            *count -= 1;
-            if *count == 0 {
-                state.rhythms.remove(&every);
-            }
-        }
-    }
-
-    /// How often the watch is to be verified: as often as the most impatient waiter wants.
-    pub(super) fn rhythm(&self) -> Option<Duration> {
-        lock(&self.state).rhythms.keys().next().copied()
     }
 
     /// Asks for a verification.

@@ -12,6 +12,7 @@ use super::session::Session;
 use super::settings::WatchSettings;
 use super::slot::Slot;
 use super::verify::Verifier;
+use crate::clock::Clock;
 use crate::pod::client::ClusterClient;
 use crate::pod::observe::PodObservation;
 use crate::task::pods::PodIdentity;
@@ -202,9 +203,10 @@ impl Subscription {
 
     /// From now on the cluster itself is looked at this often at least, whatever the watch tells.
     /// One look is for all who wait in the namespace: with ten thousand waiters it is no more
-    /// requests, and no more work, than with the most impatient one of them.
-    pub fn verify_every(&mut self, every: Duration) {
-        self.watch.board.add_rhythm(every);
+    /// requests, and no more work, than with the most impatient one of them. When `clock` was set
+    /// meanwhile, [`Subscription::changed`] tells what is known once more.
+    pub fn verify_every(&mut self, every: Duration, clock: &Clock) {
+        self.watch.board.add_rhythm(every, clock);
         if let Some(before) = self.rhythm.replace(every) {
             self.watch.board.remove_rhythm(before);
         }

@@ -6,6 +6,7 @@ use futures::StreamExt;
 use tokio::time::Instant;
 
 use super::board::Origin;
+use super::clock_steps::ClockSteps;
 use super::counts::count;
 use super::session::{PodPage, Session};
 use crate::pod::client::{ApiError, ApiRequest};
@@ -46,11 +47,20 @@ impl Verifier {
     pub(super) async fn run(self) {
         let board = &self.session.board;
         let mut verified = Instant::now();
+        let mut steps: Option<ClockSteps> = None;
         loop {
             let due = |every: Option<Duration>| every.map(|every| verified + every);
             tokio::select! {
                 () = board.wake_verifier.notified() => {}
                 () = until(due(board.rhythm())) => {}
+            }
+            match &mut steps {
+                None => steps = board.clock().cloned().map(ClockSteps::new),
+                Some(steps) => {
+                    if steps.stepped() {
+                        board.show_all_again();
+                    }
+                }
             }
             let began = Instant::now();
             let mut left_alone = Duration::ZERO;

@@ -15,9 +15,6 @@ use crate::pod::watch::{PodWatchHub, Subscription, WatchSettings};
 use crate::task::deferral::{TriggerEvent, TriggerSpec};
 use crate::trigger::{Trigger, TriggerKind, TriggerUnusable};
 
-/// The longest sleep until a moment comes: the wall clock may be set meanwhile.
-const LONGEST_SLEEP: Duration = Duration::from_secs(30);
-
 /// Builds pod triggers: all of them share the watches of one hub.
 #[derive(Clone)]
 pub struct PodTriggers {
@@ -109,10 +106,10 @@ impl Trigger for PodTrigger {
         let (terms, carried, clock) = self.into_what_waiting_takes();
         let mut seen = FirstSeen::default();
         // The watch may be blind: the hub asks the API server itself.
-        pod.verify_every(terms.poll_interval());
+        pod.verify_every(terms.poll_interval(), &clock);
         loop {
             let now = clock.now();
-            let mut wake = Instant::now() + LONGEST_SLEEP;
+            let mut moment = None;
             if let Some(observation) = pod.latest() {
                 seen = seen.and(&observation, now);
                 if let Some(event) = decide(&terms, seen, &observation, now) {
@@ -122,14 +119,18 @@ impl Trigger for PodTrigger {
                         .by(event);
                 }
                 let due = next_moment(&terms, seen, &observation);
-                if let Some(left) = due.and_then(|due| (due - now).to_std().ok()) {
-                    // A hair later, so that the moment has come when it is looked at.
-                    wake = wake.min(Instant::now() + left + Duration::from_millis(1));
-                }
+                let left = due.and_then(|due| (due - now).to_std().ok());
+                // A hair later, so that the moment has come when it is looked at.
+                moment = left.map(|left| Instant::now() + left + Duration::from_millis(1));
             }
-            tokio::select! {
-                _ = pod.changed() => {}
-                () = tokio::time::sleep_until(wake) => {}
+            // A change of the pod, or of the clock, is told; nothing else could call for an event.
+            match moment {
+                Some(moment) => {
+                    let _ = tokio::time::timeout_at(moment, pod.changed()).await;
+                }
+                None => {
+                    pod.changed().await;
+                }
             }
         }
     }
