@@ -70,9 +70,9 @@ impl Store {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         self.writer
-            .write(move |connection| {
+            .write_task(task, move |connection, row| {
                 Box::pin(async move {
-                    let row = TaskRow::load_fenced(connection, task, fence).await?;
+                    let row = row.held(fence)?;
                     let kept = keep(&row, lines, most);
                     for (index, chunk) in kept.lines.chunks(ROWS_AT_ONCE).enumerate() {
                         let done = i64::try_from(index * ROWS_AT_ONCE).unwrap_or(i64::MAX);

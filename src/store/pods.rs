@@ -23,9 +23,9 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.writer
-            .write(move |connection| {
+            .write_task(task, move |connection, row| {
                 Box::pin(async move {
-                    let row = TaskRow::load_fenced(connection, task, fence).await?;
+                    let row = row.held(fence)?;
                     sqlx::query(
                         "INSERT INTO pods (task, try_number, connection, overrides, server, namespace, name,
                                            nonce, body_hash, intended_at)
@@ -68,9 +68,9 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.writer
-            .write(move |connection| {
+            .write_task(task, move |connection, row| {
                 Box::pin(async move {
-                    let row = TaskRow::load_fenced(connection, task, fence).await?;
+                    let row = row.held(fence)?;
                     sqlx::query(
                         "UPDATE pods SET uid = ?, created_at = ?
                          WHERE task = ? AND try_number = ? AND name = ?",

@@ -183,16 +183,11 @@ impl TaskRow {
         Self::read(&row)
     }
 
-    /// The row of a task that is still held with `fence`, or [`StoreError::FenceLost`].
-    pub(super) async fn load_fenced(
-        connection: &mut SqliteConnection,
-        id: TaskId,
-        fence: Fence,
-    ) -> Result<Self, JobError> {
-        let row = Self::load(connection, id).await?;
-        if row.fence != fence || !matches!(row.state, TaskState::Running { .. }) {
-            return Err(StoreError::FenceLost { task: id }.into());
+    /// The row, if the task is still held with `fence`; or [`StoreError::FenceLost`].
+    pub(super) fn held(self, fence: Fence) -> Result<Self, JobError> {
+        if self.fence != fence || !matches!(self.state, TaskState::Running { .. }) {
+            return Err(StoreError::FenceLost { task: self.id }.into());
         }
-        Ok(row)
+        Ok(self)
     }
 }

@@ -163,9 +163,8 @@ impl Store {
         now: Timestamp,
     ) -> Result<TaskRow, StoreError> {
         self.writer
-            .write(move |connection| {
+            .write_task(task, move |connection, row| {
                 Box::pin(async move {
-                    let row = TaskRow::load(connection, task).await?;
                     if row.fence != fence || row.state != TaskState::Deferred {
                         return Err(StoreError::FenceLost { task }.into());
                     }

@@ -104,8 +104,10 @@ impl<'a> Case<'a> {
         let mut command = self.home.command(&["run", &self.file]);
         command.envs(variables.iter().copied());
         let mut running = Running::start(command);
-        if self.scenario.outside == Outside::Cancel {
-            self.cancel_when_it_has_begun(&mut running);
+        match self.scenario.outside {
+            Outside::Nothing => {}
+            Outside::Cancel => self.cancel_when_it_has_begun(&mut running),
+            Outside::CancelAndRetry => self.go_on_when_it_is_taken_up(&mut running),
         }
         running.finish()
     }
@@ -128,6 +130,17 @@ impl<'a> Case<'a> {
         });
         if begun {
             self.home.run(&["cancel", "1", "--no-wait"]).expect(0);
+        }
+    }
+
+    fn go_on_when_it_is_taken_up(&self, running: &mut Running) {
+        let taken_up = "SELECT name FROM pods WHERE try_number = 2";
+        let pod = eventually("the pod to be taken up, or the end", || {
+            let pod = self.rows.texts(taken_up).pop();
+            (pod.is_some() || !running.is_running()).then_some(pod)
+        });
+        if let Some(pod) = pod {
+            self.home.cluster().run_in(&pod, &["kill", "-USR1", "1"]);
         }
     }
 

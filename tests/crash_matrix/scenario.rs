@@ -26,7 +26,8 @@ pub enum Outside {
     Nothing,
     /// It is cancelled once its first line is stored.
     Cancel,
-    /// As that, and given another attempt, all before the matrix begins.
+    /// As that, and given another attempt, all before the matrix begins. Its pod is told to go on
+    /// once the second attempt has it on record.
     CancelAndRetry,
 }
 
@@ -129,7 +130,8 @@ pub const SCENARIOS: [Scenario; 10] = [
     },
     Scenario {
         name: "reattach",
-        text: "echo line 1; sleep 3; echo line 2",
+        // It lives until the second attempt has it on record, however long that takes.
+        text: "trap 'go=1' USR1; echo line 1; until [ \"$go\" ]; do sleep 0.1; done; echo line 2",
         more: || json!({"logging_interval": 0.2, "on_kill_action": "keep_pod"}),
         outside: Outside::CancelAndRetry,
         ends: Ends {

@@ -76,6 +76,35 @@ fn a_person_at_a_terminal_gets_one_in_the_container() {
 }
 
 #[test]
+fn a_command_in_a_container_that_has_ended_is_refused_with_the_reason() {
+    let cluster = Cluster::start();
+    let ended = ["run", "a", "--image=x", "--restart=Never", "--", "true"];
+    said(&cluster, &ended);
+    let wait = "--for=jsonpath={.status.phase}=Succeeded";
+    said(&cluster, &["wait", wait, "pod/a", "--timeout=30s"]);
+    let output = run(&cluster, &["exec", "a", "--", "true"]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("container not found (\"a\")"), "{told}");
+}
+
+#[test]
+fn who_owns_the_token_may_do_everything() {
+    let cluster = Cluster::start();
+    let can = ["auth", "can-i", "create", "pods"];
+    assert_eq!(said(&cluster, &can), "yes\n");
+    let who = said(
+        &cluster,
+        &[
+            "auth",
+            "whoami",
+            "-o",
+            "jsonpath={.status.userInfo.username}",
+        ],
+    );
+    assert_eq!(who, "adjourn-local");
+}
+
+#[test]
 fn what_is_not_served_is_refused_plainly() {
     let cluster = Cluster::start();
     with_pod(&cluster);

@@ -48,6 +48,24 @@ async fn a_deleted_pod_gets_its_signal_and_is_told_of_in_the_recorded_order() {
 }
 
 #[tokio::test]
+async fn of_a_pod_that_was_let_go_nothing_is_told_any_more() {
+    let bench = Bench::start().await;
+    let mut events = bench.watch();
+    bench.create("forced", waits("exit 0"));
+    events.until_phase("forced", "Running").await;
+    bench.delete("forced", 0);
+    let seen = events
+        .until("forced", |kind, _| kind == EventKind::Deleted)
+        .await;
+    let phases: Vec<_> = seen.iter().map(|pod| &pod["status"]["phase"]).collect();
+    assert!(
+        phases.iter().all(|phase| **phase == "Running"),
+        "{phases:?}"
+    );
+    bench.stop().await;
+}
+
+#[tokio::test]
 async fn a_pod_that_does_not_listen_is_killed_after_its_grace() {
     let bench = Bench::start().await;
     let mut events = bench.watch();

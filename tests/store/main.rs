@@ -8,6 +8,8 @@
 mod claims;
 mod files;
 mod limits;
+mod model;
+mod random;
 mod support;
 mod views;
 mod writes;

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use adjourn::local_cluster::process::{ClusterDir, StartOptions, start, stop};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
-use kube::api::{DeleteParams, ListParams, PostParams};
+use kube::api::{AttachParams, DeleteParams, ListParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -134,6 +134,16 @@ impl Cluster {
         let pod: Pod = serde_json::from_value(pod.clone()).unwrap();
         let (api, params) = (self.api(), PostParams::default());
         self.runtime.block_on(api.create(&params, &pod)).unwrap();
+    }
+
+    /// Runs a command in a pod's container; a pod that has ended is let be.
+    pub fn run_in(&self, name: &str, command: &[&str]) {
+        let (api, params) = (self.api(), AttachParams::default().stderr(false));
+        self.runtime.block_on(async {
+            if let Ok(process) = api.exec(name, command.iter().copied(), &params).await {
+                let _ = process.join().await;
+            }
+        });
     }
 
     /// Deletes a pod as somebody from outside would, and waits until it is gone.

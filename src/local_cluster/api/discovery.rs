@@ -7,10 +7,19 @@ use serde_json::{Value, json};
 use super::media;
 use super::openapi;
 use super::refusal::Refusal;
+use super::reviews;
 use crate::local_cluster::objects::Resource;
 
 /// The Kubernetes version whose behaviour is followed.
 pub(crate) const VERSION: &str = "v1.36.2";
+
+/// The groups beside the core one.
+const GROUPS: [&str; 4] = [
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+    "coordination.k8s.io",
+    "events.k8s.io",
+];
 
 /// Documents that are given out without credentials.
 pub(crate) fn is_public(path: &str) -> bool {
@@ -21,9 +30,11 @@ pub(crate) fn is_public(path: &str) -> bool {
 pub(crate) fn respond(path: &str) -> Result<Response, Refusal> {
     let document = match path {
         "" => json!({"paths": [
-            "/api", "/api/v1", "/apis", "/apis/coordination.k8s.io",
+            "/api", "/api/v1", "/apis", "/apis/authentication.k8s.io",
+            "/apis/authentication.k8s.io/v1", "/apis/authorization.k8s.io",
+            "/apis/authorization.k8s.io/v1", "/apis/coordination.k8s.io",
             "/apis/coordination.k8s.io/v1", "/apis/events.k8s.io", "/apis/events.k8s.io/v1",
-            "/healthz", "/livez", "/openapi/v3", "/readyz", "/version",
+            "/healthz", "/livez", "/metrics", "/openapi/v3", "/readyz", "/version",
         ]}),
         "healthz" | "livez" | "readyz" => {
             return Ok((
@@ -52,10 +63,8 @@ pub(crate) fn respond(path: &str) -> Result<Response, Refusal> {
         "apis" => json!({
             "kind": "APIGroupList",
             "apiVersion": "v1",
-            "groups": [group("coordination.k8s.io"), group("events.k8s.io")],
+            "groups": GROUPS.map(group),
         }),
-        "apis/coordination.k8s.io" => whole_group("coordination.k8s.io"),
-        "apis/events.k8s.io" => whole_group("events.k8s.io"),
         "api/v1" => json!({
             "kind": "APIResourceList",
             "groupVersion": "v1",
@@ -80,7 +89,13 @@ pub(crate) fn respond(path: &str) -> Result<Response, Refusal> {
         }}),
         "openapi/v3/api/v1" => openapi::document(""),
         "openapi/v3/apis/coordination.k8s.io/v1" => openapi::document("coordination.k8s.io"),
-        _ => return Err(Refusal::no_such_path()),
+        path => {
+            let group = path.strip_prefix("apis/");
+            match group.filter(|group| GROUPS.contains(group)) {
+                Some(group) => whole_group(group),
+                None => reviews::discovered(path).ok_or_else(Refusal::no_such_path)?,
+            }
+        }
     };
     Ok(media::json(StatusCode::OK, &document))
 }

@@ -3,6 +3,7 @@
 use http::Method;
 
 use super::refusal::Refusal;
+use super::reviews;
 use crate::local_cluster::objects::{ObjectKey, Resource};
 
 /// What lies behind a path.
@@ -94,6 +95,9 @@ impl Target {
                 "v1",
                 rest @ ..,
             ] if !rest.is_empty() => Self::resource(group, rest),
+            ["apis", ..] if reviews::is_review(&parts.join("/")) => {
+                Ok(Self::Document(parts.join("/")))
+            }
             ["apis", _, _, _, ..] => Err(Refusal::no_such_path()),
             parts => Ok(Self::Document(parts.join("/"))),
         }

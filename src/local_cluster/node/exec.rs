@@ -111,15 +111,9 @@ pub fn exec(
     terminal: bool,
 ) -> Result<ExecSession, ExecRefusal> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    if shared.is_lost() {
-        return Err(ExecRefusal::Unreachable(shared.unreachable()));
-    }
-    let status = status_of(pod, container);
+    check(shared, pod, container)?;
     let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
     let place = PodPlace::new(&shared.config.state_dir, uid);
-    if status["state"].get("running").is_none() {
-        return Err(ExecRefusal::NotRunning(container.to_owned()));
-    }
     if shared.config.simulate {
         let why = "simulated containers have no process to run a command beside";
         return Err(ExecRefusal::Unsupported(why.to_owned()));
@@ -170,6 +164,20 @@ pub fn exec(
         child,
         report,
     })
+}
+
+/// Whether there is a container to run anything in.
+///
+/// # Errors
+/// Why there is none.
+pub fn check(shared: &Shared, pod: &Value, container: &str) -> Result<(), ExecRefusal> {
+    if shared.is_lost() {
+        return Err(ExecRefusal::Unreachable(shared.unreachable()));
+    }
+    if status_of(pod, container)["state"].get("running").is_none() {
+        return Err(ExecRefusal::NotRunning(container.to_owned()));
+    }
+    Ok(())
 }
 
 fn make_sizes(path: &Path) -> io::Result<File> {

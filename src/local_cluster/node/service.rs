@@ -135,6 +135,14 @@ impl Node {
         exec::exec(&self.shared, pod, container, request, false)
     }
 
+    /// Whether anything could be run in `container` of `pod`.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check_exec(&self, pod: &Value, container: &str) -> Result<(), ExecRefusal> {
+        exec::check(&self.shared, pod, container)
+    }
+
     /// As [`Node::exec`], with a terminal: its output and error output are one stream.
     ///
     /// # Errors

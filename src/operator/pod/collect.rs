@@ -206,18 +206,23 @@ async fn read(
         }
         Err(error) => return not_read(context, own, source, &error).await,
     };
+    let mut step = reader.next().await;
     loop {
-        match reader.next().await {
+        match step {
             Ok(LogStep::Batch(batch)) => {
                 let uid = &own.identity.uid;
                 let name = &source.container.name;
-                context
-                    .journal
-                    .append_log(uid, name, batch.lines, batch.cursor)
-                    .await?;
-                if context.journal.log_is_full() {
+                let journal = &context.journal;
+                // The next lines are read while these are being stored.
+                let (stored, next) = tokio::join!(
+                    journal.append_log(uid, name, batch.lines, batch.cursor),
+                    reader.next()
+                );
+                stored?;
+                if journal.log_is_full() {
                     return Ok(());
                 }
+                step = next;
             }
             Ok(LogStep::End(LogEnd::NotALog { text })) if source.ended => {
                 let error = format!("the node sent its own words instead of the log: {text}");

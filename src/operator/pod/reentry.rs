@@ -6,12 +6,14 @@ use serde_json::Value;
 
 use super::advice::after_waiting;
 use super::call::{Call, OwnPod, disposal};
+use super::collect::ended_at;
 use super::launch::{elsewhere, unwell};
 use crate::operator::verdict::kill_deletion;
 use crate::operator::{Failure, Step};
 use crate::pod::lifecycle;
 use crate::pod::observe::{PodObservation, PodVerdict, judge, node_is_silent, observe};
 use crate::task::deferral::{EventStatus, TriggerEvent};
+use crate::task::file::{CallbackEvent, OnFinishAction};
 use crate::task::outcome::{Ending, FailureKind};
 use crate::task::pods::DisposalAction;
 use crate::trigger::pod::errors_before;
@@ -63,10 +65,32 @@ impl Call<'_> {
                 }
             }
             EventStatus::Success | EventStatus::Failed | EventStatus::Timeout => {
-                let observation = look(&own, seen).await?;
+                let observation = match seen {
+                    Some(seen) if self.is_over(&event, &seen) => seen,
+                    seen => look(&own, seen).await?,
+                };
                 self.conclude(&own, observation, &event).await
             }
         }
+    }
+
+    /// Whether another look at the pod could tell nothing that matters: all in it has ended, and
+    /// that it may be deleted meanwhile is found out by whoever wants its log or its end.
+    fn is_over(&self, event: &TriggerEvent, seen: &PodObservation) -> bool {
+        if seen.phase.is_final() {
+            return true;
+        }
+        // The phase follows a moment later. It matters to who is told of it, and to what is to
+        // become of a pod that is not deleted in any case.
+        let told = [
+            CallbackEvent::OnPodCompletion,
+            CallbackEvent::OnPodTeardown,
+            CallbackEvent::OnPodCleanup,
+        ];
+        event.status == EventStatus::Success
+            && self.file.pod.on_finish_action == OnFinishAction::DeletePod
+            && seen.containers.iter().all(|one| ended_at(one).is_some())
+            && !told.iter().any(|event| self.listeners.wants(*event))
     }
 
     /// The trigger has nothing more to wait for: the verdict, or the end of our patience.

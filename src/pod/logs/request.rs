@@ -47,8 +47,9 @@ pub struct LogLimits {
 impl Default for LogLimits {
     fn default() -> Self {
         Self {
-            batch_lines: 500,
-            batch_bytes: 64 << 10,
+            // Each batch is a transaction, and each transaction waits for the disk.
+            batch_lines: 5000,
+            batch_bytes: 512 << 10,
             line_bytes: 256 << 10,
             max_bytes: None,
             silence: Duration::from_secs(60),

@@ -105,11 +105,11 @@ impl Trigger for PodTrigger {
         let mut pod = Box::pin(self.subscribe()).await;
         let (terms, carried, clock) = self.into_what_waiting_takes();
         let mut seen = FirstSeen::default();
-        let poll = terms.poll_interval();
-        let mut next_poll = Instant::now() + poll;
+        // The watch may be blind: the hub asks the API server itself.
+        pod.verify_every(terms.poll_interval(), &clock);
         loop {
             let now = clock.now();
-            let mut wake = next_poll;
+            let mut moment = None;
             if let Some(observation) = pod.latest() {
                 seen = seen.and(&observation, now);
                 if let Some(event) = decide(&terms, seen, &observation, now) {
@@ -119,19 +119,18 @@ impl Trigger for PodTrigger {
                         .by(event);
                 }
                 let due = next_moment(&terms, seen, &observation);
-                if let Some(left) = due.and_then(|due| (due - now).to_std().ok()) {
-                    // A hair later, so that the moment has come when it is looked at.
-                    wake = wake.min(Instant::now() + left + Duration::from_millis(1));
+                let left = due.and_then(|due| (due - now).to_std().ok());
+                // A hair later, so that the moment has come when it is looked at.
+                moment = left.map(|left| Instant::now() + left + Duration::from_millis(1));
+            }
+            // A change of the pod, or of the clock, is told; nothing else could call for an event.
+            match moment {
+                Some(moment) => {
+                    let _ = tokio::time::timeout_at(moment, pod.changed()).await;
                 }
-            }
-            tokio::select! {
-                _ = pod.changed() => {}
-                () = tokio::time::sleep_until(wake) => {}
-            }
-            if Instant::now() >= next_poll {
-                next_poll = Instant::now() + poll;
-                // The watch may be blind: the hub asks the API server itself.
-                pod.verify();
+                None => {
+                    pod.changed().await;
+                }
             }
         }
     }

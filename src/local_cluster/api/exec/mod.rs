@@ -10,6 +10,7 @@ use axum::extract::ws::WebSocketUpgrade;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, header};
+use serde_json::Value;
 
 use self::protocol::Protocol;
 use self::session::Command;
@@ -44,7 +45,7 @@ pub(crate) async fn respond(
         return Err(Refusal::bad_request("Upgrade request required"));
     }
     if parts.method != Method::GET {
-        return Err(Refusal::plain(StatusCode::METHOD_NOT_ALLOWED, "bad method"));
+        return Err(without_websocket(api, &pod, &container, parts));
     }
     let request = ExecRequest {
         command: Query::all_of(&query_text, "command"),
@@ -78,18 +79,10 @@ pub(crate) async fn respond(
         };
         match started {
             Ok(session) => Command::Runs(Box::new(session)),
-            Err(refusal @ ExecRefusal::NotRunning(_)) => {
-                return Err(Refusal::plain(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    refusal.to_string(),
-                ));
-            }
-            Err(refusal @ ExecRefusal::Unreachable(_)) => {
-                return Err(Refusal::internal(refusal.to_string()));
-            }
-            Err(refusal @ (ExecRefusal::Unsupported(_) | ExecRefusal::Machine(_))) => {
-                Command::Failed(refusal.to_string())
-            }
+            Err(refusal) => match beforehand(&refusal) {
+                Some(refusal) => return Err(refusal),
+                None => Command::Failed(refusal.to_string()),
+            },
         }
     };
     let (stopping, node) = (api.stopping.clone(), api.node.clone());
@@ -104,4 +97,33 @@ pub(crate) async fn respond(
             () = node.lost() => {}
         }
     }))
+}
+
+/// What is refused before the connection becomes a WebSocket.
+fn beforehand(refusal: &ExecRefusal) -> Option<Refusal> {
+    match refusal {
+        ExecRefusal::NotRunning(_) => Some(Refusal::plain(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            refusal.to_string(),
+        )),
+        ExecRefusal::Unreachable(_) => Some(Refusal::internal(refusal.to_string())),
+        ExecRefusal::Unsupported(_) | ExecRefusal::Machine(_) => None,
+    }
+}
+
+/// The answer to a request that cannot become a WebSocket. Clients that could not have one try the
+/// older protocol, and show the answer to that: it must tell what was wrong in the first place.
+fn without_websocket(api: &Api, pod: &Value, container: &str, parts: &Parts) -> Refusal {
+    let spdy = parts
+        .headers
+        .get(header::UPGRADE)
+        .is_some_and(|wanted| wanted.as_bytes().to_ascii_lowercase().starts_with(b"spdy"));
+    if !spdy {
+        return Refusal::plain(StatusCode::METHOD_NOT_ALLOWED, "bad method");
+    }
+    let wrong = api.node.check_exec(pod, container).err();
+    wrong
+        .as_ref()
+        .and_then(beforehand)
+        .unwrap_or_else(|| Refusal::bad_request("commands are run over WebSocket only, not SPDY"))
 }

@@ -155,6 +155,17 @@ pub fn deletion(pod: &Value) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
+/// Whether the API has let the pod go, and its object is gone in a moment: nothing is to be told
+/// of it any more.
+#[must_use]
+pub fn is_let_go(pod: &Value) -> bool {
+    let metadata = &pod["metadata"];
+    let held = metadata["finalizers"]
+        .as_array()
+        .is_some_and(|all| !all.is_empty());
+    metadata["deletionGracePeriodSeconds"] == 0 && !held
+}
+
 /// The spec of `container`.
 #[must_use]
 pub fn spec_of<'a>(pod: &'a Value, container: &Container) -> &'a Value {

@@ -241,7 +241,7 @@ impl Worker {
 
     /// Writes the status, if it is not what the API shows already.
     fn tell(&mut self) {
-        if self.gone || self.removed || self.closed {
+        if self.gone || self.removed || self.closed || intake::is_let_go(&self.pod) {
             return;
         }
         let expected = Preconditions::uid(self.place.uid());
@@ -250,7 +250,9 @@ impl Worker {
             return;
         }
         let told = self.shared.objects.update(&self.key, expected, |pod| {
-            status::write(pod, state, facts, now);
+            if !intake::is_let_go(pod) {
+                status::write(pod, state, facts, now);
+            }
         });
         self.note(told);
     }
