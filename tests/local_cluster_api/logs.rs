@@ -220,14 +220,15 @@ async fn timed(pods: &Pods, exchange: &Exchange, all: &[Exchange]) -> (Value, Op
                 _ if line.is_some() => own.to_owned(),
                 rest => format!("{}{rest}", &own[..19]),
             };
-            query["sinceTime"] = own.as_str().into();
             // Two hours earlier there was nothing yet.
             let second = if since.ends_with("+02:00") {
                 "2"
             } else {
                 &own[..19]
             };
-            Some(second.to_owned())
+            let second = second.to_owned();
+            query["sinceTime"] = own.into();
+            Some(second)
         }
         (None, Some(3)) => {
             // How much that is depends on when it is asked: all of it has been for a while.

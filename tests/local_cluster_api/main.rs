@@ -20,4 +20,5 @@ mod ownership;
 mod process;
 mod python;
 mod recorded;
+mod story;
 mod terminal;
