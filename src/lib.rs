@@ -2,7 +2,10 @@
 
 pub mod clock;
 pub mod config;
+pub mod doctor;
 pub mod engine;
+#[doc(hidden)]
+pub mod failpoint;
 pub mod local_cluster;
 pub mod operator;
 pub mod pod;

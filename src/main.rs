@@ -9,6 +9,11 @@ fn main() -> ExitCode {
     if let Some(code) = adjourn::local_cluster::process::entry(std::env::args_os()) {
         return code;
     }
+    #[cfg(feature = "failpoints")]
+    if let Err(words) = adjourn::failpoint::arm() {
+        eprintln!("error: {words}");
+        return ExitCode::FAILURE;
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -11,9 +11,12 @@ pub use view::{HistoryView, PodView, TaskDetail, TaskView, TriggerView};
 
 use crate::clock::{Clock, Timestamp};
 use crate::operator::{Operators, Refused};
-use crate::store::{LogRow, NewTask, SqlTable, Store, StoreError, Submitted, TaskFilter};
+use crate::store::{
+    LogRow, NewTask, PruneStep, SqlTable, Store, StoreError, Submitted, TaskFilter, TaskRow,
+};
 use crate::task::file::TaskFile;
 use crate::task::id::{TaskId, TaskKey, TaskRef};
+use crate::task::state::TaskState;
 
 /// Questions and wishes about the tasks of one installation.
 #[derive(Clone)]
@@ -159,7 +162,55 @@ impl Service {
     /// What the store says.
     pub async fn list(&self, filter: &TaskFilter) -> Result<Vec<TaskView>, ServiceError> {
         let rows = self.store.list(filter).await?;
-        Ok(rows.into_iter().map(TaskView::from).collect())
+        self.explained(rows).await
+    }
+
+    /// The tasks as they are shown: one that a limit on pods holds back says so.
+    async fn explained(&self, rows: Vec<TaskRow>) -> Result<Vec<TaskView>, ServiceError> {
+        let now = self.clock.now();
+        let held = |row: &TaskRow| match row.state {
+            TaskState::Queued { not_before, .. } => row.starts_a_pod() && not_before <= now,
+            TaskState::Running { .. }
+            | TaskState::Deferred
+            | TaskState::UpForRetry { .. }
+            | TaskState::Success
+            | TaskState::Failed
+            | TaskState::Skipped
+            | TaskState::Cancelled => false,
+        };
+        let why = if rows.iter().any(held) {
+            self.what_holds_starts_back(now).await?
+        } else {
+            None
+        };
+        let shown = rows.into_iter().map(|row| {
+            let held = held(&row);
+            let mut view = TaskView::from(row);
+            if held && why.is_some() {
+                view.reason.clone_from(&why);
+            }
+            view
+        });
+        Ok(shown.collect())
+    }
+
+    /// The limit that keeps tasks whose time has come from starting their pods, in words.
+    async fn what_holds_starts_back(&self, now: Timestamp) -> Result<Option<String>, ServiceError> {
+        let engines = self.store.engines().await?;
+        let alive = || engines.iter().filter(|engine| engine.alive_until > now);
+        let most = alive().filter_map(|engine| engine.limits.max_active_pods);
+        if let Some(most) = most.min() {
+            let active = self.store.active_pods().await?;
+            if active >= u64::from(most) {
+                return Ok(Some(format!(
+                    "waits in the queue: {active} pods are active, and max_active_pods is {most}"
+                )));
+            }
+        }
+        let pace = alive().filter_map(|engine| engine.limits.pods_per_second);
+        Ok(pace.min().map(|pods| {
+            format!("waits in the queue: pods_per_second lets {pods} pods begin in a second")
+        }))
     }
 
     /// One task in a line's worth.
@@ -167,7 +218,12 @@ impl Service {
     /// # Errors
     /// [`StoreError::NotFound`].
     pub async fn task(&self, id: TaskId) -> Result<TaskView, ServiceError> {
-        Ok(self.store.task(id).await?.into())
+        let row = self.store.task(id).await?;
+        let mut shown = self.explained(vec![row]).await?;
+        // One row in, one view out.
+        shown
+            .pop()
+            .ok_or_else(|| StoreError::NotFound(id.to_string()).into())
     }
 
     /// One task with its pods, its trigger, its history and its result.
@@ -175,7 +231,7 @@ impl Service {
     /// # Errors
     /// [`StoreError::NotFound`].
     pub async fn describe(&self, id: TaskId) -> Result<TaskDetail, ServiceError> {
-        let task = self.store.task(id).await?;
+        let task = self.task(id).await?;
         let pods = self.store.pods(id).await?;
         let trigger = self.store.trigger_of(id).await?;
         let history = self.store.history(id).await?;
@@ -225,6 +281,25 @@ impl Service {
     pub async fn retry(&self, id: TaskId, reason: &str) -> Result<TaskView, ServiceError> {
         let row = self.store.retry(id, reason, self.clock.now()).await?;
         Ok(row.into())
+    }
+
+    /// The tasks that ended before that moment and may be removed, the longest ended first.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn prunable(&self, ended_before: Timestamp) -> Result<Vec<TaskId>, ServiceError> {
+        Ok(self.store.prunable(ended_before, None).await?)
+    }
+
+    /// Removes some of the tasks that ended before that moment. To be called again while there is
+    /// more; a pause between lets others write.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn prune_step(&self, ended_before: Timestamp) -> Result<PruneStep, ServiceError> {
+        /// How many rows are removed at once.
+        const ROWS: u32 = 1000;
+        Ok(self.store.prune_step(ended_before, ROWS).await?)
     }
 
     /// Runs a person's own statement; it cannot write.

@@ -9,6 +9,8 @@
 mod example;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use adjourn::clock::Clock;
@@ -206,4 +208,57 @@ async fn kinds_that_an_engine_does_not_know_wait_and_stop_nobody_else() {
         until(&store, id, |row| row.state == TaskState::Success).await;
     }
     knowing.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_task_of_an_unknown_kind_comes_to_its_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(directory.path()).await;
+    let service = Service::new(store.clone(), example::operators(), Clock::system());
+    let task = reminder("nobody's", directory.path());
+    let id = service.submit_definitions(vec![task]).await.unwrap()[0].id;
+    // The clock stands ahead at each look, past every wait.
+    let ahead = Arc::new(AtomicI64::new(0));
+    let clock = Clock::from_fn(move || {
+        let minutes = ahead.fetch_add(1, Ordering::Relaxed);
+        Clock::system().now() + chrono::TimeDelta::minutes(minutes)
+    });
+    let ignorant = EngineOptions {
+        clock,
+        ..EngineOptions::new(store.clone(), Operators::default(), Connections::default())
+    };
+    let ignorant = Engine::start(ignorant).await.unwrap();
+    service.cancel(id, "enough").await.unwrap();
+    until(&store, id, |row| row.state == TaskState::Cancelled).await;
+    ignorant.stop().await;
+    let ended = service.describe(id).await.unwrap();
+    let reason = ended.task.reason.unwrap();
+    assert!(reason.contains("no operator of kind"), "{reason}");
+    let put_off = ended
+        .history
+        .iter()
+        .filter(|change| change.event == "postpone");
+    assert!(put_off.count() >= 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_taken_by_another_kind_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(directory.path()).await;
+    let operators = example::operators();
+    let both = operators
+        .clone()
+        .with("other", operators.get("reminder").unwrap());
+    let service = Service::new(store, both, Clock::system());
+    let task = reminder("tea", directory.path());
+    service
+        .submit_definitions(vec![task.clone()])
+        .await
+        .unwrap();
+    let other = NewTask {
+        operator: "other".to_owned(),
+        ..task
+    };
+    let refused = service.submit_definitions(vec![other]).await;
+    assert!(refused.is_err(), "{refused:?}");
 }

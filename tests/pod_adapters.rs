@@ -10,6 +10,8 @@ mod answer;
 #[allow(dead_code, reason = "shared with tests that ask for other failures")]
 #[path = "pod_adapters/api.rs"]
 mod api;
+#[path = "pod_adapters/bounds.rs"]
+mod bounds;
 #[path = "pod_adapters/lifecycle.rs"]
 mod lifecycle;
 #[path = "pod_adapters/local_cluster.rs"]
@@ -24,5 +26,7 @@ mod streams;
 mod watch;
 #[path = "pod_adapters/watch_linger.rs"]
 mod watch_linger;
+#[path = "pod_adapters/watch_requests.rs"]
+mod watch_requests;
 #[path = "pod_adapters/watch_trouble.rs"]
 mod watch_trouble;

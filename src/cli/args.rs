@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
-    cancel, cluster, completions, describe, dry_run, get, logs, retry, run, serve, sql, submit,
-    wait,
+    cancel, cluster, completions, describe, doctor, dry_run, get, logs, prune, retry, run, serve,
+    sql, submit, wait,
 };
 
 /// What `cli::exit` defines, for a person.
@@ -101,10 +101,12 @@ pub(super) enum Command {
     Wait(wait::WaitArgs),
     Cancel(cancel::CancelArgs),
     Retry(retry::RetryArgs),
+    Prune(prune::PruneArgs),
     DryRun(dry_run::DryRunArgs),
     /// Print the JSON Schema of the task file
     Schema,
     Sql(sql::SqlArgs),
+    Doctor(doctor::DoctorArgs),
     Cluster(cluster::ClusterArgs),
     Completions(completions::CompletionsArgs),
 }

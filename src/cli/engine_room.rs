@@ -8,14 +8,17 @@ use std::time::Duration;
 use super::error::{CliError, sentence};
 use super::situation::Situation;
 use crate::config::Config;
+use crate::doctor::Doctor;
 use crate::engine::{Engine, EngineOptions, EngineSettings, live_daemon};
 use crate::operator::Operators;
 use crate::operator::pod::{self, PodOperator, PodOperatorSettings};
 use crate::pod::client::{ConnectError, ConnectionError, Connections};
 use crate::service::Service;
-use crate::store::{EngineKind, Scope};
+use crate::store::{EngineKind, EngineLimits, Scope};
 use crate::task::file::TaskFile;
 use crate::task::pods::ConnectionRef;
+use crate::trigger::Triggers;
+use crate::trigger::pod::PodTriggers;
 
 /// The operators that tasks can name.
 pub(super) fn operators(situation: &Situation) -> Operators {
@@ -25,6 +28,7 @@ pub(super) fn operators(situation: &Situation) -> Operators {
 fn operators_on(situation: &Situation, connections: &Connections) -> Operators {
     let settings = PodOperatorSettings {
         template_env: template_environment(&situation.config),
+        log_read_bytes: bound(situation.config.task_log.read_bytes),
     };
     let operator = PodOperator::new(connections.clone(), settings);
     Operators::default().with(pod::KIND, Arc::new(operator))
@@ -69,7 +73,38 @@ fn settings(config: &Config) -> EngineSettings {
         look: Duration::from_millis(config.worker.look_milliseconds),
         shutdown_grace: Duration::from_secs(config.worker.shutdown_grace_seconds),
         disposals: config.janitor.disposals,
+        limits: EngineLimits {
+            max_active_pods: bound(config.worker.max_active_pods),
+            pods_per_second: bound(config.worker.pods_per_second),
+        },
+        retention: retention(config),
+        log_bytes: bound(config.task_log.max_bytes),
     }
+}
+
+/// The doctor for the service's store and every cluster that its tasks name.
+pub(super) fn doctor(situation: &Situation, service: &Service) -> Doctor {
+    let connections = Connections::new(situation.connections());
+    let store = service.store().clone();
+    let pods = PodTriggers::new(connections.clone(), store.installation());
+    Doctor {
+        operators: operators_on(situation, &connections),
+        triggers: Triggers::built_in(pods),
+        clock: situation.clock.clone(),
+        connections,
+        store,
+    }
+}
+
+/// After how long a task that has ended is removed.
+pub(super) fn retention(config: &Config) -> Option<Duration> {
+    let days = bound(u64::from(config.janitor.retention_days))?;
+    Some(Duration::from_secs(days * 24 * 60 * 60))
+}
+
+/// A bound; 0 stands for none.
+fn bound<N: PartialEq + From<u8>>(number: N) -> Option<N> {
+    (number != N::from(0)).then_some(number)
 }
 
 /// The daemon that works on the service's store, if one is alive: its pid, if that is known.

@@ -9,8 +9,8 @@ use super::error::CliError;
 use super::output::say;
 use super::situation::Situation;
 use super::{
-    cancel, cluster, completions, describe, dry_run, exit, get, logs, retry, run as run_command,
-    schema, serve, sql, submit, wait,
+    cancel, cluster, completions, describe, doctor, dry_run, exit, get, logs, prune, retry,
+    run as run_command, schema, serve, sql, submit, wait,
 };
 use crate::telemetry;
 
@@ -55,8 +55,10 @@ async fn dispatch(cli: Cli) -> Result<u8, CliError> {
         | Command::Wait(_)
         | Command::Cancel(_)
         | Command::Retry(_)
+        | Command::Prune(_)
         | Command::DryRun(_)
         | Command::Sql(_)
+        | Command::Doctor(_)
         | Command::Cluster(_) => {}
     }
     let mut situation = Situation::read(cli.global)?;
@@ -78,8 +80,10 @@ async fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Command::Wait(args) => wait::run(args, situation).await,
         Command::Cancel(args) => cancel::run(args, situation).await,
         Command::Retry(args) => retry::run(args, situation).await,
+        Command::Prune(args) => prune::run(args, situation).await,
         Command::DryRun(args) => dry_run::run(args, situation).await,
         Command::Sql(args) => sql::run(args, situation).await,
+        Command::Doctor(args) => doctor::run(args, situation).await,
         Command::Cluster(args) => cluster::run(args, situation).await,
         Command::Completions(args) => completions::run(&args).await,
         Command::Schema => schema::run(situation.format()).await,

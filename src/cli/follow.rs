@@ -1,113 +1,23 @@
 //! Following tasks: their log lines as they are stored, and their end.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::CliError;
-use super::moments::{log_stamp, took};
+use super::lines::{Shape, Style};
+use super::moments::took;
 use super::output::{Output, say};
 use super::table::one_line;
 use crate::clock::Clock;
 use crate::service::{Service, TaskView};
 use crate::store::{LogRow, TaskFilter};
-use crate::task::file::{ContainerSelection, TaskFile};
 use crate::task::id::TaskId;
 use crate::task::log::LineKind;
-use crate::task::template::LogFormatter;
 
 /// How many lines are read from the store at once.
 pub(super) const PAGE: u32 = 1000;
 
 /// The longest wait for a look at the store when nothing woke the follower.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// What comes before a line.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Style {
-    /// `task/` before the container's name, where several tasks are shown.
-    pub(super) label: Option<String>,
-    /// Whether the container is named.
-    pub(super) container: bool,
-    /// Whether the moment is told.
-    pub(super) timestamps: bool,
-    /// The task's own way of showing a line, in place of the container's name before it.
-    pub(super) formatter: Option<Arc<LogFormatter>>,
-}
-
-impl Style {
-    /// The style for one task among `tasks`, of which `file` is its definition, if it can be read.
-    pub(super) fn of(file: Option<&TaskFile>, prefix: bool, several_tasks: bool) -> Self {
-        let label = several_tasks.then_some(file).flatten().map(|file| {
-            if file.map_index < 0 {
-                file.task_id.clone()
-            } else {
-                format!("{}/{}", file.task_id, file.map_index)
-            }
-        });
-        let asked = file.and_then(|file| file.pod.container_name_log_prefix_enabled);
-        let container = prefix
-            || asked.unwrap_or_else(|| several_tasks || file.is_some_and(shows_several_containers));
-        // A template that cannot be used was refused at submit.
-        let formatter = file
-            .filter(|_| !prefix)
-            .and_then(|file| LogFormatter::new(file.pod.log_formatter.as_deref()?).ok())
-            .map(Arc::new);
-        Self {
-            label,
-            container,
-            timestamps: false,
-            formatter,
-        }
-    }
-
-    /// The line's bytes: what the container wrote, behind what the style asks for.
-    pub(super) fn line(&self, row: &LogRow) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(row.line.text.len() + 16);
-        if self.container && self.formatter.is_none() {
-            let label = self.label.as_ref().map(|label| format!("{label}/"));
-            let label = label.unwrap_or_default();
-            bytes.extend(format!("[{label}{}] ", row.line.container).bytes());
-        }
-        if self.timestamps {
-            bytes.extend(log_stamp(row.line.stamp_ns).bytes());
-            bytes.push(b' ');
-        }
-        match &self.formatter {
-            Some(formatter) => {
-                let message = String::from_utf8_lossy(&row.line.text);
-                bytes.extend(formatter.format(&row.line.container, &message).bytes());
-            }
-            None => bytes.extend(&row.line.text),
-        }
-        bytes.push(b'\n');
-        bytes
-    }
-}
-
-/// Whether the log may hold lines of more than one container.
-fn shows_several_containers(task: &TaskFile) -> bool {
-    let shown = |selection: &Option<ContainerSelection>, all: usize| match selection {
-        None => 0,
-        Some(ContainerSelection::All(wanted)) => usize::from(*wanted) * all,
-        Some(ContainerSelection::One(_)) => 1,
-        Some(ContainerSelection::Named(names)) => names.len(),
-    };
-    let pod = &task.pod;
-    let in_template = |key: &str| {
-        [&pod.full_pod_spec, &pod.pod_template_dict]
-            .into_iter()
-            .flatten()
-            .filter_map(|pod| pod.get("spec")?.get(key)?.as_array())
-            .map(Vec::len)
-            .max()
-            .unwrap_or(0)
-    };
-    let containers = in_template("containers").max(1) + usize::from(pod.do_xcom_push);
-    let first = in_template("initContainers").max(pod.init_containers.len());
-    let base = usize::from(pod.get_logs);
-    let named = shown(&pod.container_logs, containers);
-    base.max(named) + shown(&pod.init_container_logs, first) > 1
-}
 
 /// Which of a log's lines are wanted.
 #[derive(Debug, Clone, Default)]
@@ -262,7 +172,8 @@ fn remark(style: &Style, text: &[u8]) {
     }
 }
 
-/// Prints lines: what containers wrote to `output`, our own remarks to stderr.
+/// Prints lines: what containers wrote to `output`, our own remarks to stderr; or, for machines,
+/// all of them to `output`.
 pub(super) async fn print(
     rows: &[LogRow],
     style: &Style,
@@ -271,6 +182,10 @@ pub(super) async fn print(
 ) -> Result<(), CliError> {
     let mut bytes = Vec::new();
     for row in rows.iter().filter(|row| wanted.takes(row)) {
+        if style.shape == Shape::Json {
+            bytes.extend(style.line(row));
+            continue;
+        }
         match row.line.kind {
             LineKind::Output => bytes.extend(style.line(row)),
             LineKind::Gap | LineKind::Event => {

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::args::Format;
 use super::error::CliError;
 use super::exit;
-use super::follow::{Followed, Follower, PAGE, Style, Wanted, print};
-use super::output::Output;
+use super::follow::{Followed, Follower, PAGE, Wanted, print};
+use super::lines::{LineView, Shape, Style};
+use super::output::{Output, print_list};
 use super::situation::Situation;
 use crate::clock::Timestamp;
 use crate::service::Service;
@@ -55,6 +57,21 @@ pub(super) async fn run(args: LogsArgs, situation: &Situation) -> Result<u8, Cli
     let file = serde_json::from_str::<TaskFile>(&row.definition).ok();
     let mut style = Style::of(file.as_ref(), args.prefix, false);
     style.timestamps = args.timestamps;
+    let whole = match situation.global.output {
+        Format::Table | Format::Wide | Format::Name => {
+            style.shape = Shape::on_stdout();
+            false
+        }
+        Format::Jsonl => {
+            style.shape = Shape::Json;
+            false
+        }
+        Format::Json | Format::Yaml if args.follow => {
+            let words = "a log that is followed has no end to close a document with: use -o jsonl";
+            return Err(CliError::Usage(words.to_owned()));
+        }
+        Format::Json | Format::Yaml => true,
+    };
     if args.container.is_some() && !args.prefix {
         style.container = false;
     }
@@ -74,6 +91,13 @@ pub(super) async fn run(args: LogsArgs, situation: &Situation) -> Result<u8, Cli
         }
         None => 0,
     };
+    if whole {
+        let rows = service.log(id, before, u32::MAX).await?;
+        let wanted = rows.iter().filter(|row| wanted.takes(row));
+        let lines: Vec<LineView> = wanted.map(LineView::of).collect();
+        print_list(situation.global.output, &lines).await?;
+        return Ok(exit::SUCCESS);
+    }
     let after = rest(&service, id, before, &style, &wanted, &mut output).await?;
     if args.follow {
         let mut follower = Follower {

@@ -7,7 +7,8 @@ use clap::Args;
 
 use super::args::Format;
 use super::error::CliError;
-use super::follow::{Followed, Follower, Style, Wanted};
+use super::follow::{Followed, Follower, Wanted};
+use super::lines::{Shape, Style};
 use super::output::{Output, answer, print_list, print_one, say};
 use super::signals::Signals;
 use super::situation::Situation;
@@ -142,22 +143,25 @@ fn follower<'a>(
     situation: &Situation,
 ) -> Follower<'a> {
     let several = ours.len() > 1;
+    let (output, shape) = match situation.format() {
+        Format::Table | Format::Wide => (Output::stdout(), Shape::on_stdout()),
+        // Stdout is for the finished tasks alone.
+        Format::Json | Format::Jsonl | Format::Yaml | Format::Name => {
+            (Output::stderr(), Shape::Bytes)
+        }
+    };
     Follower {
         service,
         tasks: ours
             .iter()
             .map(|task| {
                 let style = Style::of(task.file.as_ref(), args.prefix, several);
-                Followed::new(task.id, 0, style)
+                Followed::new(task.id, 0, Style { shape, ..style })
             })
             .collect(),
         wanted: Wanted::default(),
         clock: situation.clock.clone(),
-        output: match situation.format() {
-            Format::Table | Format::Wide => Output::stdout(),
-            // Stdout is for the finished tasks alone.
-            Format::Json | Format::Jsonl | Format::Yaml | Format::Name => Output::stderr(),
-        },
+        output,
     }
 }
 

@@ -47,7 +47,7 @@ impl Situation {
             global,
             config,
             places,
-            clock: Clock::system(),
+            clock: crate::failpoint::clock(),
             local_kubeconfig: None,
         })
     }

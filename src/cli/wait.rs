@@ -5,7 +5,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::error::CliError;
-use super::follow::{Followed, Follower, Style, Wanted};
+use super::follow::{Followed, Follower, Wanted};
+use super::lines::Style;
 use super::output::{Output, print_list, print_one, say};
 use super::situation::Situation;
 use super::{engine_room, exit, verdict};

@@ -32,6 +32,11 @@ pub struct ConnectionSettings {
     /// How long one request may take, in seconds; 30 when absent. Streams are bounded by silence
     /// instead.
     pub request_timeout_seconds: Option<u64>,
+    /// How many requests may be under way at once; 64 when absent. Watches and logs that are
+    /// followed count until they are open.
+    pub requests_at_once: Option<usize>,
+    /// How many logs may be read at once; 16 when absent.
+    pub log_reads_at_once: Option<usize>,
     /// The image of the sidecar that keeps a task's result.
     pub xcom_sidecar_container_image: Option<String>,
     /// The sidecar's `resources`, as an object or as JSON text.
@@ -45,6 +50,18 @@ impl ConnectionSettings {
     #[must_use]
     pub fn request_timeout(&self) -> Duration {
         Duration::from_secs(self.request_timeout_seconds.unwrap_or(30).max(1))
+    }
+
+    /// How many requests may be under way at once.
+    #[must_use]
+    pub fn requests_at_once(&self) -> usize {
+        self.requests_at_once.unwrap_or(64).max(1)
+    }
+
+    /// How many logs may be read at once.
+    #[must_use]
+    pub fn log_reads_at_once(&self) -> usize {
+        self.log_reads_at_once.unwrap_or(16).max(1)
     }
 
     /// These settings as one task wants them: a source that the task names replaces the

@@ -34,14 +34,22 @@ const fn setting(section: &'static str, key: &'static str, kind: Kind) -> Settin
 /// A number of seconds that nobody means to exceed: a year.
 const LONGEST: u64 = 366 * 24 * 60 * 60;
 
+/// A number of bytes that nobody means to exceed: a tebibyte.
+const MOST_BYTES: u64 = 1 << 40;
+
 /// Every setting but those of connections.
-pub(super) const SETTINGS: [Setting; 10] = [
+pub(super) const SETTINGS: [Setting; 15] = [
     setting("store", "path", Kind::Text),
     setting("worker", "slots", Kind::Number(1, 10_000)),
     setting("worker", "lease_seconds", Kind::Number(1, LONGEST)),
     setting("worker", "look_milliseconds", Kind::Number(10, 60_000)),
     setting("worker", "shutdown_grace_seconds", Kind::Number(0, LONGEST)),
+    setting("worker", "max_active_pods", Kind::Number(0, 1_000_000)),
+    setting("worker", "pods_per_second", Kind::Number(0, 10_000)),
     setting("janitor", "disposals", Kind::Number(1, 10_000)),
+    setting("janitor", "retention_days", Kind::Number(0, 36_600)),
+    setting("task_log", "max_bytes", Kind::Number(0, MOST_BYTES)),
+    setting("task_log", "read_bytes", Kind::Number(0, MOST_BYTES)),
     setting("templates", "allowed_env", Kind::Texts),
     setting("log", "level", Kind::Text),
     setting("log", "format", Kind::Word(&["text", "json"])),
@@ -52,7 +60,7 @@ pub(super) const SETTINGS: [Setting; 10] = [
 pub(super) const CONNECTIONS: &str = "connections";
 
 /// What may be said about a connection.
-pub(super) const CONNECTION: [(&str, Kind); 10] = [
+pub(super) const CONNECTION: [(&str, Kind); 12] = [
     ("in_cluster", Kind::Switch),
     ("kube_config_path", Kind::Text),
     ("kube_config", Kind::Object),
@@ -60,6 +68,8 @@ pub(super) const CONNECTION: [(&str, Kind); 10] = [
     ("namespace", Kind::Text),
     ("verify_ssl", Kind::Switch),
     ("request_timeout_seconds", Kind::Number(1, LONGEST)),
+    ("requests_at_once", Kind::Number(1, 10_000)),
+    ("log_reads_at_once", Kind::Number(1, 10_000)),
     ("xcom_sidecar_container_image", Kind::Text),
     ("xcom_sidecar_container_resources", Kind::Object),
     ("xcom_sidecar_container_security_context", Kind::Object),

@@ -15,8 +15,10 @@ pub struct Config {
     pub store: StoreConfig,
     /// How many steps run at once, and how claims are held.
     pub worker: WorkerConfig,
-    /// How pods are disposed of.
+    /// How pods are disposed of, and when tasks that have ended are removed.
     pub janitor: JanitorConfig,
+    /// How much of the tasks' logs is kept.
+    pub task_log: TaskLogConfig,
     /// What templates may see.
     pub templates: TemplateConfig,
     /// What this program says about itself.
@@ -48,6 +50,10 @@ pub struct WorkerConfig {
     pub look_milliseconds: u64,
     /// How long steps may take to let go when the engine stops, in seconds.
     pub shutdown_grace_seconds: u64,
+    /// How many pods may be active at once; 0: no bound.
+    pub max_active_pods: u32,
+    /// How many pods may be created in a second; 0: no bound.
+    pub pods_per_second: u32,
 }
 
 impl Default for WorkerConfig {
@@ -57,6 +63,8 @@ impl Default for WorkerConfig {
             lease_seconds: 30,
             look_milliseconds: 500,
             shutdown_grace_seconds: 5,
+            max_active_pods: 0,
+            pods_per_second: 0,
         }
     }
 }
@@ -67,11 +75,36 @@ impl Default for WorkerConfig {
 pub struct JanitorConfig {
     /// How many pods are disposed of at once.
     pub disposals: usize,
+    /// After how many days a task that has ended is removed; 0: never.
+    pub retention_days: u32,
 }
 
 impl Default for JanitorConfig {
     fn default() -> Self {
-        Self { disposals: 8 }
+        Self {
+            disposals: 8,
+            retention_days: 30,
+        }
+    }
+}
+
+/// `[task_log]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TaskLogConfig {
+    /// How many bytes of one task's log are kept, over all its attempts; 0: all of it.
+    pub max_bytes: u64,
+    /// How many bytes one read brings of the log of a container that runs on; the rest comes with
+    /// the next read. 0: all that there is.
+    pub read_bytes: u64,
+}
+
+impl Default for TaskLogConfig {
+    fn default() -> Self {
+        Self {
+            max_bytes: 1 << 30,
+            read_bytes: 64 << 20,
+        }
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) async fn run(shared: &Arc<Shared>, row: TaskRow) {
             row.operator
         );
         tracing::warn!(task = %row.id, reason, "a task waits for an engine that knows its kind");
-        commit(shared, &row, put_off(shared, &row, reason, None)).await;
+        commit(shared, &row, of_unknown_kind(shared, &row, entry, reason)).await;
         return;
     };
     let context = context(shared, &row);
@@ -37,6 +37,21 @@ pub(super) async fn run(shared: &Arc<Shared>, row: TaskRow) {
     };
     if let Some(step) = step {
         commit(shared, &row, step).await;
+    }
+}
+
+/// How often the end of a cancelled task is put off for an engine that knows its kind.
+const UNKNOWN_KIND_TRIES: u32 = 5;
+
+/// Another engine may know the kind: the task waits for it. One that is cancelled does not wait
+/// for ever.
+fn of_unknown_kind(shared: &Shared, row: &TaskRow, entry: Entry, reason: String) -> StepCommit {
+    match entry {
+        Entry::Kill if row.postponed >= UNKNOWN_KIND_TRIES => StepCommit::Killed(Ending {
+            reason: format!("cancelled; {reason}, so what the task had begun was not ended"),
+            ..Ending::default()
+        }),
+        Entry::Kill | Entry::Execute | Entry::Reentry => put_off(shared, row, reason, None),
     }
 }
 
@@ -55,6 +70,8 @@ fn context(shared: &Arc<Shared>, row: &TaskRow) -> TaskContext {
             clock: shared.clock.clone(),
             task: row.id,
             fence: row.fence,
+            log_bytes: shared.settings.log_bytes,
+            log_is_full: row.log_is_cut(shared.settings.log_bytes).into(),
         }),
     }
 }

@@ -35,23 +35,33 @@ pub(super) async fn attend(
     step: BoxFuture<'_, Result<Step, Failure>>,
     deadline: Option<Timestamp>,
 ) -> Came {
-    let guarded = AssertUnwindSafe(step).catch_unwind();
-    tokio::pin!(guarded);
+    // Both are polled at all times. Were the step left alone during a look, it could hold one of
+    // the store's few connections that the look waits for.
+    tokio::select! {
+        done = AssertUnwindSafe(step).catch_unwind() => done.map_or_else(
+            |panic| Came::Broken(words_of(&*panic)),
+            |result| Came::Done(Box::new(result)),
+        ),
+        () = shared.stopping.cancelled() => Came::Stopping,
+        came = look_on(shared, row, deadline) => came,
+    }
+}
+
+/// Looks now and then whether something has come in between, until something has.
+async fn look_on(shared: &Arc<Shared>, row: &TaskRow, deadline: Option<Timestamp>) -> Came {
     let mut renewed = shared.clock.now();
-    let mut look = tokio::time::interval(shared.settings.look);
     loop {
-        tokio::select! {
-            done = &mut guarded => return done.map_or_else(|panic| Came::Broken(words_of(&*panic)), |result| Came::Done(Box::new(result))),
-            () = shared.stopping.cancelled() => return Came::Stopping,
-            _ = look.tick() => {
-                let now = shared.clock.now();
-                if deadline.is_some_and(|deadline| deadline <= now) {
-                    return Came::TimeUp;
-                }
-                if let Some(came) = look_after(shared, row, &mut renewed, now).await {
-                    return came;
-                }
-            }
+        // What was claimed a moment ago need not be looked at: most steps end before the first look.
+        let now = shared.clock.now();
+        let left = deadline.map(|deadline| (deadline - now).to_std().unwrap_or_default());
+        let look = shared.settings.look;
+        tokio::time::sleep(left.map_or(look, |left| look.min(left))).await;
+        let now = shared.clock.now();
+        if deadline.is_some_and(|deadline| deadline <= now) {
+            return Came::TimeUp;
+        }
+        if let Some(came) = look_after(shared, row, &mut renewed, now).await {
+            return came;
         }
     }
 }
@@ -66,11 +76,13 @@ async fn look_after(
     if now - *renewed >= chrono::Duration::from_std(shared.settings.heartbeat()).unwrap_or_default()
     {
         let lease_until = now + shared.settings.lease;
-        match shared
+        crate::failpoint::reach!("renew.before");
+        let renewal = shared
             .store
             .renew(row.id, row.fence, lease_until, now)
-            .await
-        {
+            .await;
+        crate::failpoint::reach!("renew.after");
+        match renewal {
             Ok(renewal) => {
                 *renewed = now;
                 return renewal.cancelling.then_some(Came::Cancelled);

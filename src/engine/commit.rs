@@ -35,10 +35,12 @@ pub(super) async fn commit(shared: &Arc<Shared>, row: &TaskRow, step: StepCommit
     let mut tries = 0;
     loop {
         let owner = shared.owner.as_str();
+        crate::failpoint::reach!("step.before");
         let written = shared
             .store
             .commit_step(row.id, row.fence, owner, step.clone(), shared.clock.now())
             .await;
+        crate::failpoint::reach!("step.after");
         match written {
             Ok(after) => {
                 tracing::info!(

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rand::RngExt;
 use tokio::task::JoinSet;
 
+use super::clock_step::ClockSteps;
 use super::disposal::{Disposal, Disposer};
 use super::owner::is_provably_dead;
 use super::running::{Shared, woken};
@@ -24,6 +25,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
     let mut last_sign = tokio::time::Instant::now();
     let mut tidied: Option<tokio::time::Instant> = None;
     let mut disposing = Disposing::default();
+    let mut clock = ClockSteps::new(shared.clock.now());
     while !shared.stopping.is_cancelled() {
         if last_sign.elapsed() >= shared.settings.heartbeat() {
             last_sign = tokio::time::Instant::now();
@@ -33,6 +35,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
             // Changes come fast; what only time brings about is looked for now and then.
             if tidied.is_none_or(|tidied| tidied.elapsed() >= shared.settings.look) {
                 tidied = Some(tokio::time::Instant::now());
+                note("begin waits again", clock.look(&shared).await);
                 note("take over what dead engines held", take_over(&shared).await);
                 let now = shared.clock.now();
                 let queued = shared.store.queue_due_retries(&shared.scope, now).await;
@@ -60,7 +63,13 @@ pub(super) async fn sign_of_life(shared: &Shared) -> Result<(), StoreError> {
     let alive_until = now + shared.settings.lease;
     shared
         .store
-        .engine_alive(shared.owner.as_str(), shared.kind, alive_until, now)
+        .engine_alive(
+            shared.owner.as_str(),
+            shared.kind,
+            shared.settings.limits,
+            alive_until,
+            now,
+        )
         .await
 }
 
@@ -94,8 +103,8 @@ pub(super) async fn take_over(shared: &Shared) -> Result<(), StoreError> {
         .store
         .adopt_triggers(owner, &shared.scope, &orphaned)
         .await?;
-    for trigger in adopted {
-        let _ = shared.deferred.send(trigger);
+    if adopted > 0 {
+        shared.adopted.notify_one();
     }
     for lapsed in shared.store.reclaim(&shared.scope, &dead, now).await? {
         tracing::info!(task = %lapsed.task, owner = lapsed.owner, "taken over from a worker that is gone");
@@ -158,7 +167,10 @@ impl Disposing {
 async fn carry_out(shared: &Shared, due: DueDisposal) {
     let disposer: &Disposer = &shared.disposer;
     let pod = format!("{}/{}", due.disposal.namespace, due.disposal.name);
-    let stored = match disposer.dispose(&due.disposal, due.attempts).await {
+    crate::failpoint::reach!("disposal.before");
+    let disposed = disposer.dispose(&due.disposal, due.attempts).await;
+    crate::failpoint::reach!("disposal.carried_out");
+    let stored = match disposed {
         Disposal::Done => {
             tracing::info!(task = %due.task, pod, action = due.disposal.action.as_str(), "pod disposed of");
             shared.store.disposal_done(due.id).await
@@ -173,5 +185,6 @@ async fn carry_out(shared: &Shared, due: DueDisposal) {
             shared.store.disposal_put_off(due.id, until, why).await
         }
     };
+    crate::failpoint::reach!("disposal.after");
     note("store that a pod was disposed of", stored);
 }

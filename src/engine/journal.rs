@@ -1,5 +1,7 @@
 //! The operators' journal, written into the store under the attempt's fence.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use async_trait::async_trait;
 
 use crate::clock::Clock;
@@ -14,6 +16,10 @@ pub(super) struct StoreJournal {
     pub clock: Clock,
     pub task: TaskId,
     pub fence: Fence,
+    /// How many bytes of the task's log are kept.
+    pub log_bytes: Option<u64>,
+    /// Whether so many are.
+    pub log_is_full: AtomicBool,
 }
 
 fn told(error: StoreError) -> JournalError {
@@ -31,18 +37,24 @@ impl Journal for StoreJournal {
     }
 
     async fn intend_pod(&self, intent: PodIntent) -> Result<(), JournalError> {
-        self.store
+        crate::failpoint::reach!("intent.before");
+        let intended = self
+            .store
             .intend_pod(self.task, self.fence, intent, self.clock.now())
-            .await
-            .map_err(told)
+            .await;
+        crate::failpoint::reach!("intent.after");
+        intended.map_err(told)
     }
 
     async fn pod_created(&self, name: &str, uid: &str) -> Result<(), JournalError> {
         let (name, uid) = (name.to_owned(), uid.to_owned());
-        self.store
+        crate::failpoint::reach!("confirm.before");
+        let confirmed = self
+            .store
             .pod_created(self.task, self.fence, name, uid, self.clock.now())
-            .await
-            .map_err(told)
+            .await;
+        crate::failpoint::reach!("confirm.after");
+        confirmed.map_err(told)
     }
 
     async fn log_cursor(&self, pod_uid: &str, container: &str) -> Result<LogCursor, JournalError> {
@@ -64,9 +76,19 @@ impl Journal for StoreJournal {
             container: container.to_owned(),
             cursor,
         };
-        self.store
-            .append_log(self.task, self.fence, lines, stored, self.clock.now())
-            .await
-            .map_err(told)
+        let now = self.clock.now();
+        crate::failpoint::reach!("log.before");
+        let full = self
+            .store
+            .append_log_within(self.task, self.fence, lines, stored, self.log_bytes, now)
+            .await;
+        crate::failpoint::reach!("log.after");
+        self.log_is_full
+            .store(full.map_err(told)?, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn log_is_full(&self) -> bool {
+        self.log_is_full.load(Ordering::Relaxed)
     }
 }

@@ -9,17 +9,20 @@
 
 mod attempt;
 mod attend;
+mod clock_step;
 mod commit;
 mod disposal;
 mod janitor;
 mod journal;
 mod owner;
+mod pace;
+mod retention;
 mod running;
 mod settings;
 mod triggerer;
 mod worker;
 
 pub use disposal::Disposer;
-pub use owner::Owner;
+pub use owner::{Owner, is_provably_dead};
 pub use running::{Engine, EngineOptions, live_daemon};
 pub use settings::EngineSettings;

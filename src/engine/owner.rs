@@ -40,7 +40,8 @@ pub(super) fn pid_of(owner: &str) -> Option<u32> {
 }
 
 /// Whether the process behind `owner` is gone for certain.
-pub(super) fn is_provably_dead(owner: &str) -> bool {
+#[must_use]
+pub fn is_provably_dead(owner: &str) -> bool {
     let parts: Vec<&str> = owner.split(':').collect();
     let [boot, namespace, pid, start] = parts.as_slice() else {
         return false;

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::disposal::Disposer;
 use super::owner::{Owner, is_provably_dead, pid_of};
 use super::settings::EngineSettings;
-use super::{janitor, triggerer, worker};
+use super::{janitor, retention, triggerer, worker};
 use crate::clock::{Clock, Timestamp};
 use crate::operator::Operators;
 use crate::pod::client::Connections;
-use crate::store::{EngineKind, Scope, Store, StoreError, StoredTrigger, TaskFilter};
+use crate::store::{EngineKind, Scope, Store, StoreError, StoredTrigger};
 use crate::trigger::Triggers;
 use crate::trigger::pod::PodTriggers;
 
@@ -71,6 +71,8 @@ pub(super) struct Shared {
     pub stopping: CancellationToken,
     /// Tells the triggerer what was just deferred here.
     pub deferred: mpsc::UnboundedSender<StoredTrigger>,
+    /// Tells the triggerer that triggers of another engine are this one's now.
+    pub adopted: Notify,
 }
 
 impl Shared {
@@ -112,6 +114,7 @@ impl Engine {
             owner: Owner::this_process(),
             stopping: CancellationToken::new(),
             deferred,
+            adopted: Notify::new(),
         });
         janitor::sign_of_life(&shared).await?;
         // Before anything is watched or claimed: what a dead engine held is taken over now.
@@ -120,6 +123,7 @@ impl Engine {
         parts.spawn(triggerer::run(shared.clone(), queue));
         parts.spawn(worker::run(shared.clone()));
         parts.spawn(janitor::run(shared.clone()));
+        parts.spawn(retention::run(shared.clone()));
         Ok(Self { shared, parts })
     }
 
@@ -156,18 +160,7 @@ impl Engine {
     }
 
     async fn unsettled(&self) -> Result<bool, StoreError> {
-        let filter = TaskFilter {
-            ids: match &self.shared.scope {
-                Scope::All => Vec::new(),
-                Scope::Tasks(ids) => ids.clone(),
-            },
-            states: ["queued", "running", "deferred", "up_for_retry"]
-                .map(str::to_owned)
-                .to_vec(),
-            limit: Some(1),
-            ..TaskFilter::default()
-        };
-        Ok(!self.shared.store.list(&filter).await?.is_empty())
+        self.shared.store.any_open(&self.shared.scope).await
     }
 
     /// Lets go in good order: claims are released, deferred tasks stay deferred, pods are left

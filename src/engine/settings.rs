@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::store::EngineLimits;
+
 /// The engine's settings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EngineSettings {
@@ -15,6 +17,12 @@ pub struct EngineSettings {
     pub shutdown_grace: Duration,
     /// How many pods are disposed of at once.
     pub disposals: usize,
+    /// What holds new pods back.
+    pub limits: EngineLimits,
+    /// After how long a task that has ended is removed; never when absent. Only a daemon does it.
+    pub retention: Option<Duration>,
+    /// How many bytes of one task's log are kept; all of it when absent.
+    pub log_bytes: Option<u64>,
 }
 
 impl Default for EngineSettings {
@@ -25,6 +33,9 @@ impl Default for EngineSettings {
             look: Duration::from_millis(500),
             shutdown_grace: Duration::from_secs(5),
             disposals: 8,
+            limits: EngineLimits::default(),
+            retention: Some(Duration::from_secs(30 * 24 * 60 * 60)),
+            log_bytes: Some(1 << 30),
         }
     }
 }

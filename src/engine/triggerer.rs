@@ -3,10 +3,12 @@
 //! A waiter is started when a task is deferred here, or when the store shows a trigger that this
 //! engine watches and nobody waits for (at the start, and after a dead engine's triggers were
 //! taken over). It fires at most once: what fires late or twice is refused by the store's fence.
+//!
+//! There may be a hundred thousand of them. A waiter has one timer, its trigger's own; the
+//! deadlines of attempts are one ordered set with one timer for all. Triggers are read a page at a
+//! time, and only those that nobody waits for.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::pin::Pin;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,15 +29,32 @@ const RECONCILE: Duration = Duration::from_secs(10);
 /// How long a waiter that could not store its event waits before it tries again, at the most.
 const LONGEST_RETRY: Duration = Duration::from_secs(10);
 
+/// The longest sleep until a deadline: the wall clock may be set meanwhile.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+
+/// How many triggers are read at once.
+const PAGE: usize = 500;
+
+/// One task that waits.
+struct Waiting {
+    fence: Fence,
+    handle: AbortHandle,
+    /// When its attempt must have ended.
+    deadline: Option<Timestamp>,
+}
+
 struct Waiters {
-    running: HashMap<TaskId, (Fence, AbortHandle)>,
+    running: HashMap<TaskId, Waiting>,
     set: JoinSet<(TaskId, Fence)>,
+    /// The deadlines of those in `running` that have one.
+    deadlines: BTreeSet<(Timestamp, TaskId)>,
 }
 
 pub(super) async fn run(shared: Arc<Shared>, mut deferred: mpsc::UnboundedReceiver<StoredTrigger>) {
     let mut waiters = Waiters {
         running: HashMap::new(),
         set: JoinSet::new(),
+        deadlines: BTreeSet::new(),
     };
     let mut reconcile = tokio::time::interval(RECONCILE);
     loop {
@@ -44,6 +63,8 @@ pub(super) async fn run(shared: Arc<Shared>, mut deferred: mpsc::UnboundedReceiv
             () = shared.stopping.cancelled() => return,
             Some(trigger) = deferred.recv() => waiters.start(&shared, trigger),
             _ = reconcile.tick() => waiters.reconcile(&shared).await,
+            () = shared.adopted.notified() => waiters.reconcile(&shared).await,
+            () = until(&shared.clock, waiters.deadlines.first()) => waiters.time_is_up(&shared),
             Some(ended) = waiters.set.join_next() => waiters.reap(ended),
         }
     }
@@ -51,60 +72,111 @@ pub(super) async fn run(shared: Arc<Shared>, mut deferred: mpsc::UnboundedReceiv
 
 impl Waiters {
     fn start(&mut self, shared: &Arc<Shared>, trigger: StoredTrigger) {
-        let (task, fence) = (trigger.task, trigger.fence);
-        let slot = self.running.entry(task);
-        if let Entry::Occupied(taken) = &slot {
-            if taken.get().0 == fence {
+        let (task, fence, deadline) = (trigger.task, trigger.fence, trigger.deadline);
+        if let Some(taken) = self.running.get(&task) {
+            if taken.fence == fence {
                 return;
             }
-            taken.get().1.abort();
+            taken.handle.abort();
+            self.forget(task);
         }
         let handle = self.set.spawn(wait(shared.clone(), Box::new(trigger)));
-        slot.insert_entry((fence, handle));
+        let waiting = Waiting {
+            fence,
+            handle,
+            deadline,
+        };
+        self.running.insert(task, waiting);
+        self.deadlines
+            .extend(deadline.map(|deadline| (deadline, task)));
+    }
+
+    fn forget(&mut self, task: TaskId) {
+        let waiting = self.running.remove(&task);
+        if let Some(deadline) = waiting.and_then(|waiting| waiting.deadline) {
+            self.deadlines.remove(&(deadline, task));
+        }
+    }
+
+    /// Fires the timeouts of those attempts whose deadline has passed.
+    fn time_is_up(&mut self, shared: &Arc<Shared>) {
+        let now = shared.clock.now();
+        while let Some((deadline, task)) = self.deadlines.first().copied() {
+            if deadline > now {
+                return;
+            }
+            self.deadlines.pop_first();
+            if let Some(waiting) = self.running.get_mut(&task) {
+                waiting.handle.abort();
+                waiting.deadline = None;
+                let late = time_is_up(shared.clone(), task, waiting.fence);
+                waiting.handle = self.set.spawn(late);
+            }
+        }
     }
 
     /// Starts waiters for triggers that have none, and ends those whose trigger is gone.
     async fn reconcile(&mut self, shared: &Arc<Shared>) {
-        let owner = shared.owner.as_str();
-        let stored = match shared.store.watched_triggers(owner, &shared.scope).await {
-            Ok(stored) => stored,
-            Err(error) => {
-                tracing::warn!(%error, "the triggers could not be read");
-                return;
-            }
-        };
-        let wanted: HashMap<TaskId, Fence> = stored
-            .iter()
-            .map(|trigger| (trigger.task, trigger.fence))
-            .collect();
-        self.running.retain(|task, (fence, handle)| {
-            let keep = wanted.get(task) == Some(fence);
-            if !keep {
-                handle.abort();
-            }
-            keep
-        });
-        for trigger in stored {
-            self.start(shared, trigger);
+        if let Err(error) = self.hold_against_the_store(shared).await {
+            tracing::warn!(%error, "the triggers could not be read");
         }
+    }
+
+    async fn hold_against_the_store(&mut self, shared: &Arc<Shared>) -> Result<(), StoreError> {
+        let owner = shared.owner.as_str();
+        let stored = shared.store.watched_fences(owner, &shared.scope).await?;
+        let waits = |task: &TaskId, fence: &Fence| {
+            let waiting = self.running.get(task);
+            waiting.is_some_and(|waiting| waiting.fence == *fence)
+        };
+        let missing: Vec<TaskId> = stored
+            .iter()
+            .filter(|(task, fence)| !waits(task, fence))
+            .map(|(task, _)| *task)
+            .collect();
+        if self.running.len() + missing.len() > stored.len() {
+            let wanted: HashMap<TaskId, Fence> = stored.into_iter().collect();
+            let over: Vec<TaskId> = self
+                .running
+                .iter()
+                .filter(|(task, waiting)| wanted.get(task) != Some(&waiting.fence))
+                .map(|(task, _)| *task)
+                .collect();
+            for task in over {
+                if let Some(waiting) = self.running.get(&task) {
+                    waiting.handle.abort();
+                }
+                self.forget(task);
+            }
+        }
+        for page in missing.chunks(PAGE) {
+            for trigger in shared.store.triggers_of(owner, page).await? {
+                self.start(shared, trigger);
+            }
+        }
+        Ok(())
     }
 
     fn reap(&mut self, ended: Result<(TaskId, Fence), tokio::task::JoinError>) {
         match ended {
             Ok((task, fence)) => {
-                if self
-                    .running
-                    .get(&task)
-                    .is_some_and(|(running, _)| *running == fence)
-                {
-                    self.running.remove(&task);
+                let waiting = self.running.get(&task);
+                if waiting.is_some_and(|waiting| waiting.fence == fence) {
+                    self.forget(task);
                 }
             }
             Err(error) if error.is_cancelled() => {}
             Err(error) => {
-                // Its entry stays until the next reconcile finds it finished.
                 tracing::error!(%error, "a trigger broke; it will be watched again");
-                self.running.retain(|_, (_, handle)| !handle.is_finished());
+                let broken: Vec<TaskId> = self
+                    .running
+                    .iter()
+                    .filter(|(_, waiting)| waiting.handle.is_finished())
+                    .map(|(task, _)| *task)
+                    .collect();
+                for task in broken {
+                    self.forget(task);
+                }
             }
         }
     }
@@ -117,60 +189,45 @@ impl Waiters {
 async fn wait(shared: Arc<Shared>, stored: Box<StoredTrigger>) -> (TaskId, Fence) {
     let (task, fence) = (stored.task, stored.fence);
     let built = shared.triggers.build(&stored.spec, &shared.clock);
-    let deadline = until_deadline(shared.clock.clone(), stored.deadline);
     drop(stored);
-    let event = match built {
-        Ok(trigger) => tokio::select! {
-            event = trigger.wait() => Some(event),
-            () = deadline => None,
-        },
+    match built {
+        Ok(trigger) => {
+            let event = trigger.wait().await;
+            Box::pin(fire(&shared, task, fence, event)).await;
+        }
         Err(unusable) => {
             tracing::error!(%task, error = %unusable, "a trigger cannot be watched");
             // The deadline still holds, so that the task is not stuck if it has one.
-            deadline.await;
-            None
+            std::future::pending::<()>().await;
         }
-    };
-    match event {
-        Some(event) => Box::pin(fire(&shared, task, fence, event)).await,
-        None => Box::pin(time_is_up(&shared, task, fence)).await,
     }
     (task, fence)
 }
 
-/// Waits until the attempt's deadline has passed; for ever, and for next to nothing, without one.
-fn until_deadline(
-    clock: Clock,
-    deadline: Option<Timestamp>,
-) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-    let Some(deadline) = deadline else {
-        return Box::pin(std::future::pending());
+/// Waits until the first of the deadlines has passed; for ever without one.
+async fn until(clock: &Clock, first: Option<&(Timestamp, TaskId)>) {
+    let Some((deadline, _)) = first else {
+        return std::future::pending().await;
     };
-    Box::pin(async move {
-        loop {
-            let Ok(left) = (deadline - clock.now()).to_std() else {
-                return;
-            };
-            if left.is_zero() {
-                return;
-            }
-            // The wall clock may be set: look again now and then.
-            tokio::time::sleep(left.min(Duration::from_secs(30))).await;
-        }
-    })
+    while let Ok(left) = (*deadline - clock.now()).to_std()
+        && !left.is_zero()
+    {
+        tokio::time::sleep(left.min(LONGEST_SLEEP)).await;
+    }
 }
 
 /// Fires the timeout of the attempt.
-async fn time_is_up(shared: &Shared, task: TaskId, fence: Fence) {
+async fn time_is_up(shared: Arc<Shared>, task: TaskId, fence: Fence) -> (TaskId, Fence) {
     match shared.store.task(task).await {
         Ok(row) => {
             let event = deadline_event(&row, shared.clock.now());
-            fire(shared, task, fence, event).await;
+            fire(&shared, task, fence, event).await;
         }
         Err(error) => {
             tracing::warn!(%task, %error, "the deadline passed, but the task cannot be read");
         }
     }
+    (task, fence)
 }
 
 /// Stores the event; a store that is unwell is waited for, since the event must not be lost.
@@ -178,7 +235,9 @@ async fn fire(shared: &Shared, task: TaskId, fence: Fence, event: TriggerEvent) 
     let mut delay = Duration::from_millis(100);
     loop {
         let now = shared.clock.now();
+        crate::failpoint::reach!("fire.before");
         let fired = shared.store.fire(task, fence, event.clone(), now).await;
+        crate::failpoint::reach!("fire.after");
         match fired {
             Ok(_) => {
                 tracing::debug!(%task, status = event.status.as_str(), reason = event.reason, "trigger fired");

@@ -57,6 +57,12 @@ pub trait Journal: Send + Sync {
         lines: Vec<LogLine>,
         cursor: LogCursor,
     ) -> Result<(), JournalError>;
+
+    /// Whether the task's log has come to its bound: lines that are appended now are left out, so
+    /// they need not be fetched. The log itself says so.
+    fn log_is_full(&self) -> bool {
+        false
+    }
 }
 
 /// Why something could not be written down.

@@ -183,7 +183,7 @@ pub struct TaskDetail {
 
 impl TaskDetail {
     pub(super) fn new(
-        task: TaskRow,
+        task: TaskView,
         pods: Vec<PodRecord>,
         trigger: Option<TriggerRow>,
         history: Vec<HistoryRow>,
@@ -191,7 +191,7 @@ impl TaskDetail {
     ) -> Self {
         let pods: Vec<PodView> = pods.into_iter().map(PodView::from).collect();
         Self {
-            task: task.into(),
+            task,
             pod: pods.last().cloned(),
             pods,
             trigger: trigger.map(|row| TriggerView {

@@ -8,10 +8,26 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use super::error::{JobError, StoreError};
 use super::open::Store;
 use super::rows::{TaskRow, to_ms};
+use super::starts::{StartLimits, claimable};
 use super::transition::{Change, transition};
 use crate::clock::Timestamp;
 use crate::task::id::TaskId;
 use crate::task::state::TaskEvent;
+
+pub(super) const HOLDERS: &str = "
+    SELECT DISTINCT owner FROM tasks INDEXED BY tasks_running
+    WHERE state = 'running' AND (?1 IS NULL OR id IN (SELECT value FROM json_each(?1)))";
+
+pub(super) const LAPSED: &str = "
+    SELECT id, owner FROM tasks INDEXED BY tasks_running
+    WHERE state = 'running'
+      AND (lease_until <= ?1 OR owner IN (SELECT value FROM json_each(?2)))
+      AND (?3 IS NULL OR id IN (SELECT value FROM json_each(?3)))";
+
+pub(super) const DUE_RETRIES: &str = "
+    SELECT id FROM tasks INDEXED BY tasks_retryable
+    WHERE state = 'up_for_retry' AND not_before <= ?1
+      AND (?2 IS NULL OR id IN (SELECT value FROM json_each(?2)))";
 
 /// Which tasks an engine works on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,15 +89,35 @@ impl Store {
         lease_until: Timestamp,
         now: Timestamp,
     ) -> Result<Vec<Claimed>, StoreError> {
-        if self.nothing_to_claim(scope, now).await? {
+        let limits = StartLimits::default();
+        self.claim_within(owner, scope, limit, limits, lease_until, now)
+            .await
+    }
+
+    /// As [`Store::claim`], but starts that would create a pod only as far as `limits` let them
+    /// through.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn claim_within(
+        &self,
+        owner: &str,
+        scope: &Scope,
+        limit: usize,
+        limits: StartLimits,
+        lease_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Vec<Claimed>, StoreError> {
+        if self.nothing_to_claim(scope, limits, now).await? {
             return Ok(Vec::new());
         }
         let (owner, scope) = (owner.to_owned(), scope.bound());
-        self.writer
+        crate::failpoint::reach!("claim.before");
+        let claimed = self
+            .writer
             .write(move |connection| {
                 Box::pin(async move {
-                    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-                    let rows = claimable(connection, scope, limit, now).await?;
+                    let rows = claimable(connection, scope.as_deref(), limit, limits, now).await?;
                     let mut claimed = Vec::with_capacity(rows.len());
                     for row in rows {
                         let change = Change::of(TaskEvent::Claim { lease_until }).by(&owner);
@@ -91,23 +127,9 @@ impl Store {
                     Ok(claimed)
                 })
             })
-            .await
-    }
-
-    /// Asks a reader first, so that an idle engine never takes the write lock.
-    async fn nothing_to_claim(&self, scope: &Scope, now: Timestamp) -> Result<bool, StoreError> {
-        let found: Option<i64> = sqlx::query_scalar(
-            "SELECT id FROM tasks
-             WHERE state = 'queued' AND not_before <= ?1
-               AND (?2 IS NULL OR id IN (SELECT value FROM json_each(?2)))
-             LIMIT 1",
-        )
-        .bind(to_ms(now))
-        .bind(scope.bound())
-        .fetch_optional(&self.reader)
-        .await
-        .map_err(|error| self.told(error))?;
-        Ok(found.is_none())
+            .await;
+        crate::failpoint::reach!("claim.after");
+        claimed
     }
 
     /// Who holds running tasks of `scope`.
@@ -115,15 +137,11 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn holders(&self, scope: &Scope) -> Result<HashSet<String>, StoreError> {
-        let owners: Vec<String> = sqlx::query_scalar(
-            "SELECT DISTINCT owner FROM tasks
-             WHERE state = 'running'
-               AND (?1 IS NULL OR id IN (SELECT value FROM json_each(?1)))",
-        )
-        .bind(scope.bound())
-        .fetch_all(&self.reader)
-        .await
-        .map_err(|error| self.told(error))?;
+        let owners: Vec<String> = sqlx::query_scalar(HOLDERS)
+            .bind(scope.bound())
+            .fetch_all(&self.reader)
+            .await
+            .map_err(|error| self.told(error))?;
         Ok(owners.into_iter().collect())
     }
 
@@ -142,7 +160,9 @@ impl Store {
             return Ok(lost);
         }
         let dead = dead.clone();
-        self.writer
+        crate::failpoint::reach!("reclaim.before");
+        let reclaimed = self
+            .writer
             .write(move |connection| {
                 Box::pin(async move {
                     let mut reclaimed = Vec::new();
@@ -154,7 +174,9 @@ impl Store {
                     Ok(reclaimed)
                 })
             })
-            .await
+            .await;
+        crate::failpoint::reach!("reclaim.after");
+        reclaimed
     }
 
     async fn lost(
@@ -164,18 +186,13 @@ impl Store {
         now: Timestamp,
     ) -> Result<Vec<Lapsed>, StoreError> {
         let dead: Vec<&String> = dead.iter().collect();
-        let rows: Vec<SqliteRow> = sqlx::query(
-            "SELECT id, owner FROM tasks
-             WHERE state = 'running'
-               AND (lease_until <= ?1 OR owner IN (SELECT value FROM json_each(?2)))
-               AND (?3 IS NULL OR id IN (SELECT value FROM json_each(?3)))",
-        )
-        .bind(to_ms(now))
-        .bind(serde_json::json!(dead).to_string())
-        .bind(scope.bound())
-        .fetch_all(&self.reader)
-        .await
-        .map_err(|error| self.told(error))?;
+        let rows: Vec<SqliteRow> = sqlx::query(LAPSED)
+            .bind(to_ms(now))
+            .bind(serde_json::json!(dead).to_string())
+            .bind(scope.bound())
+            .fetch_all(&self.reader)
+            .await
+            .map_err(|error| self.told(error))?;
         rows.iter()
             .map(|row| {
                 Ok(Lapsed {
@@ -196,20 +213,18 @@ impl Store {
         scope: &Scope,
         now: Timestamp,
     ) -> Result<usize, StoreError> {
-        let due: Vec<i64> = sqlx::query_scalar(
-            "SELECT id FROM tasks
-             WHERE state = 'up_for_retry' AND not_before <= ?1
-               AND (?2 IS NULL OR id IN (SELECT value FROM json_each(?2)))",
-        )
-        .bind(to_ms(now))
-        .bind(scope.bound())
-        .fetch_all(&self.reader)
-        .await
-        .map_err(|error| self.told(error))?;
+        let due: Vec<i64> = sqlx::query_scalar(DUE_RETRIES)
+            .bind(to_ms(now))
+            .bind(scope.bound())
+            .fetch_all(&self.reader)
+            .await
+            .map_err(|error| self.told(error))?;
         if due.is_empty() {
             return Ok(0);
         }
-        self.writer
+        crate::failpoint::reach!("retry.before");
+        let queued = self
+            .writer
             .write(move |connection| {
                 Box::pin(async move {
                     let mut queued = 0;
@@ -225,29 +240,10 @@ impl Store {
                     Ok(queued)
                 })
             })
-            .await
+            .await;
+        crate::failpoint::reach!("retry.after");
+        queued
     }
-}
-
-async fn claimable(
-    connection: &mut SqliteConnection,
-    scope: Option<String>,
-    limit: i64,
-    now: Timestamp,
-) -> Result<Vec<TaskRow>, JobError> {
-    let rows = sqlx::query(
-        "SELECT * FROM tasks
-         WHERE state = 'queued' AND not_before <= ?1
-           AND (?2 IS NULL OR id IN (SELECT value FROM json_each(?2)))
-         ORDER BY claim_rank, not_before, id
-         LIMIT ?3",
-    )
-    .bind(to_ms(now))
-    .bind(scope)
-    .bind(limit)
-    .fetch_all(connection)
-    .await?;
-    rows.iter().map(TaskRow::read).collect()
 }
 
 /// Whether the task was still in the lost hands.

@@ -76,9 +76,9 @@ impl Store {
         now: Timestamp,
     ) -> Result<Renewal, StoreError> {
         self.writer
-            .write(move |connection| {
+            .write_task(task, move |connection, row| {
                 Box::pin(async move {
-                    let row = TaskRow::load_fenced(connection, task, fence).await?;
+                    let row = row.held(fence)?;
                     let change = Change::of(TaskEvent::Renew { lease_until });
                     let row = transition(connection, &row, &change, now).await?;
                     let cancelling = matches!(
@@ -108,9 +108,9 @@ impl Store {
     ) -> Result<TaskRow, StoreError> {
         let owner = owner.to_owned();
         self.writer
-            .write(move |connection| {
+            .write_task(task, move |connection, row| {
                 Box::pin(async move {
-                    let row = TaskRow::load_fenced(connection, task, fence).await?;
+                    let row = row.held(fence)?;
                     write_step(connection, &row, &step, &owner, now).await
                 })
             })
@@ -152,9 +152,8 @@ impl Store {
     ) -> Result<TaskRow, StoreError> {
         let reason = reason.to_owned();
         self.writer
-            .write(move |connection| {
+            .write_task(task, move |connection, row| {
                 Box::pin(async move {
-                    let row = TaskRow::load(connection, task).await?;
                     let change = Change::of(event).because(&reason);
                     transition(connection, &row, &change, now).await
                 })

@@ -12,6 +12,15 @@ use crate::clock::Timestamp;
 use crate::task::id::TaskId;
 use crate::task::pods::{Disposal, DisposalAction};
 
+pub(super) const DUE_DISPOSALS: &str = "
+    SELECT * FROM disposals
+    WHERE due_at <= ?1 AND (?2 IS NULL OR task IN (SELECT value FROM json_each(?2)))
+    ORDER BY due_at, id LIMIT ?3";
+
+pub(super) const OPEN_DISPOSALS: &str = "
+    SELECT count(*), min(due_at) FROM disposals
+    WHERE (?1 IS NULL OR task IN (SELECT value FROM json_each(?1)))";
+
 /// A wish whose time has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DueDisposal {
@@ -73,17 +82,13 @@ impl Store {
         limit: u32,
         now: Timestamp,
     ) -> Result<Vec<DueDisposal>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT * FROM disposals
-             WHERE due_at <= ?1 AND (?2 IS NULL OR task IN (SELECT value FROM json_each(?2)))
-             ORDER BY due_at, id LIMIT ?3",
-        )
-        .bind(to_ms(now))
-        .bind(scope.bound())
-        .bind(limit)
-        .fetch_all(&self.reader)
-        .await
-        .map_err(|error| self.told(error))?;
+        let rows = sqlx::query(DUE_DISPOSALS)
+            .bind(to_ms(now))
+            .bind(scope.bound())
+            .bind(limit)
+            .fetch_all(&self.reader)
+            .await
+            .map_err(|error| self.told(error))?;
         rows.iter()
             .map(read)
             .collect::<Result<_, _>>()
@@ -98,14 +103,11 @@ impl Store {
         &self,
         scope: &Scope,
     ) -> Result<(u64, Option<Timestamp>), StoreError> {
-        let (count, due): (i64, Option<i64>) = sqlx::query_as(
-            "SELECT count(*), min(due_at) FROM disposals
-             WHERE (?1 IS NULL OR task IN (SELECT value FROM json_each(?1)))",
-        )
-        .bind(scope.bound())
-        .fetch_one(&self.reader)
-        .await
-        .map_err(|error| self.told(error))?;
+        let (count, due): (i64, Option<i64>) = sqlx::query_as(OPEN_DISPOSALS)
+            .bind(scope.bound())
+            .fetch_one(&self.reader)
+            .await
+            .map_err(|error| self.told(error))?;
         Ok((count.unsigned_abs(), due.map(from_ms)))
     }
 
@@ -156,7 +158,7 @@ impl Store {
     }
 }
 
-fn read(row: &SqliteRow) -> Result<DueDisposal, JobError> {
+pub(super) fn read(row: &SqliteRow) -> Result<DueDisposal, JobError> {
     let task = TaskId(row.try_get("task")?);
     let action: String = row.try_get("action")?;
     let action = DisposalAction::from_word(&action).ok_or_else(|| StoreError::BadRow {

@@ -37,6 +37,17 @@ pub struct EngineRow {
     pub started_at: Timestamp,
     /// Until when it is taken to be alive.
     pub alive_until: Timestamp,
+    /// What it holds starts back for.
+    pub limits: EngineLimits,
+}
+
+/// What an engine holds starts back for, to be told to whoever waits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EngineLimits {
+    /// How many pods may be active at once; no bound when absent.
+    pub max_active_pods: Option<u32>,
+    /// How many pods may be created in a second; no bound when absent.
+    pub pods_per_second: Option<u32>,
 }
 
 impl Store {
@@ -48,6 +59,7 @@ impl Store {
         &self,
         owner: &str,
         kind: EngineKind,
+        limits: EngineLimits,
         alive_until: Timestamp,
         now: Timestamp,
     ) -> Result<(), StoreError> {
@@ -56,14 +68,17 @@ impl Store {
             .write(move |connection| {
                 Box::pin(async move {
                     sqlx::query(
-                        "INSERT INTO engines (owner, kind, started_at, alive_until)
-                         VALUES (?, ?, ?, ?)
+                        "INSERT INTO engines (owner, kind, started_at, alive_until,
+                                              max_active_pods, pods_per_second)
+                         VALUES (?, ?, ?, ?, ?, ?)
                          ON CONFLICT (owner) DO UPDATE SET alive_until = excluded.alive_until",
                     )
                     .bind(owner)
                     .bind(kind.as_str())
                     .bind(to_ms(now))
                     .bind(to_ms(alive_until))
+                    .bind(limits.max_active_pods.unwrap_or(0))
+                    .bind(limits.pods_per_second.unwrap_or(0))
                     .execute(connection)
                     .await?;
                     Ok(())
@@ -109,6 +124,9 @@ impl Store {
 
 fn read(row: &SqliteRow) -> Result<EngineRow, sqlx::Error> {
     let kind: String = row.try_get("kind")?;
+    let bound = |column: &str| -> Result<Option<u32>, sqlx::Error> {
+        Ok(Some(row.try_get(column)?).filter(|most| *most > 0))
+    };
     Ok(EngineRow {
         owner: row.try_get("owner")?,
         kind: if kind == "serve" {
@@ -118,5 +136,9 @@ fn read(row: &SqliteRow) -> Result<EngineRow, sqlx::Error> {
         },
         started_at: from_ms(row.try_get("started_at")?),
         alive_until: from_ms(row.try_get("alive_until")?),
+        limits: EngineLimits {
+            max_active_pods: bound("max_active_pods")?,
+            pods_per_second: bound("pods_per_second")?,
+        },
     })
 }

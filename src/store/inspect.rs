@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use futures::TryStreamExt;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
-use sqlx::{
-    AssertSqlSafe, Column, ConnectOptions, Connection, QueryBuilder, Row, Sqlite, TypeInfo, Value,
-    ValueRef,
-};
+use sqlx::{AssertSqlSafe, Column, ConnectOptions, Connection, Row, TypeInfo, Value, ValueRef};
 
 use super::error::StoreError;
 use super::open::Store;
@@ -15,25 +12,6 @@ use super::rows::{TaskRow, from_ms};
 use crate::clock::Timestamp;
 use crate::task::id::{TaskId, TaskRef};
 use crate::task::state::STATE_NAMES;
-
-/// Which tasks to list.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TaskFilter {
-    /// Only these, if any are given.
-    pub ids: Vec<TaskId>,
-    /// Only tasks in one of these states, if any are given.
-    pub states: Vec<String>,
-    /// Only tasks of this DAG.
-    pub dag_id: Option<String>,
-    /// Only tasks of this name.
-    pub task_id: Option<String>,
-    /// Only tasks of this run.
-    pub run_id: Option<String>,
-    /// Only tasks with an id below this one: the cursor of the next page.
-    pub before: Option<TaskId>,
-    /// At most this many, newest first.
-    pub limit: Option<u32>,
-}
 
 /// One change of a task's state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,52 +111,6 @@ impl Store {
             .map_err(|error| self.told(error))?
             .ok_or_else(|| StoreError::NotFound(id.to_string()))?;
         TaskRow::read(&row).map_err(|error| error.at(self.path()))
-    }
-
-    /// The tasks that `filter` lets through, newest first.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn list(&self, filter: &TaskFilter) -> Result<Vec<TaskRow>, StoreError> {
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT * FROM tasks WHERE true");
-        if !filter.ids.is_empty() {
-            let ids: Vec<i64> = filter.ids.iter().map(|id| id.0).collect();
-            query
-                .push(" AND id IN (SELECT value FROM json_each(")
-                .push_bind(serde_json::json!(ids).to_string())
-                .push("))");
-        }
-        if !filter.states.is_empty() {
-            query
-                .push(" AND state IN (SELECT value FROM json_each(")
-                .push_bind(serde_json::json!(filter.states).to_string())
-                .push("))");
-        }
-        for (column, wanted) in [
-            (" AND dag_id = ", &filter.dag_id),
-            (" AND task_id = ", &filter.task_id),
-            (" AND run_id = ", &filter.run_id),
-        ] {
-            if let Some(wanted) = wanted {
-                query.push(column).push_bind(wanted);
-            }
-        }
-        if let Some(before) = filter.before {
-            query.push(" AND id < ").push_bind(before.0);
-        }
-        query.push(" ORDER BY id DESC");
-        if let Some(limit) = filter.limit {
-            query.push(" LIMIT ").push_bind(limit);
-        }
-        let rows = query
-            .build()
-            .fetch_all(&self.reader)
-            .await
-            .map_err(|error| self.told(error))?;
-        rows.iter()
-            .map(TaskRow::read)
-            .collect::<Result<_, _>>()
-            .map_err(|error| error.at(self.path()))
     }
 
     /// How many tasks are in each state.

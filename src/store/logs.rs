@@ -48,18 +48,39 @@ impl Store {
         cursor: StoredCursor,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        self.append_log_within(task, fence, lines, cursor, None, now)
+            .await
+            .map(|_| ())
+    }
+
+    /// As [`Store::append_log`], but keeps no more than `most` bytes of the task's log: what its
+    /// containers wrote beyond them is left out, and a mark says so. Answers whether it was cut.
+    ///
+    /// # Errors
+    /// [`StoreError::FenceLost`] when the task is held no more: nothing was written.
+    pub async fn append_log_within(
+        &self,
+        task: TaskId,
+        fence: Fence,
+        lines: Vec<LogLine>,
+        cursor: StoredCursor,
+        most: Option<u64>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         self.writer
-            .write(move |connection| {
+            .write_task(task, move |connection, row| {
                 Box::pin(async move {
-                    let row = TaskRow::load_fenced(connection, task, fence).await?;
-                    for (index, chunk) in lines.chunks(ROWS_AT_ONCE).enumerate() {
+                    let row = row.held(fence)?;
+                    let kept = keep(&row, lines, most);
+                    for (index, chunk) in kept.lines.chunks(ROWS_AT_ONCE).enumerate() {
                         let done = i64::try_from(index * ROWS_AT_ONCE).unwrap_or(i64::MAX);
                         insert(connection, &row, row.log_seq + done, chunk).await?;
                     }
-                    if !lines.is_empty() {
-                        count(connection, &row, &lines, now).await?;
+                    if !kept.lines.is_empty() {
+                        count(connection, &row, &kept, now).await?;
                     }
-                    move_cursor(connection, task, &cursor).await
+                    move_cursor(connection, task, &cursor).await?;
+                    Ok(kept.is_cut(most))
                 })
             })
             .await
@@ -171,10 +192,11 @@ async fn insert(
 async fn count(
     connection: &mut SqliteConnection,
     row: &TaskRow,
-    lines: &[LogLine],
+    kept: &Kept,
     now: Timestamp,
 ) -> Result<(), JobError> {
-    let output = lines
+    let output = kept
+        .lines
         .iter()
         .filter(|line| line.kind == LineKind::Output)
         .count();
@@ -184,12 +206,15 @@ async fn count(
         row.last_log_at
     };
     let written = sqlx::query(
-        "UPDATE tasks SET log_lines = log_lines + ?, log_seq = log_seq + ?, last_log_at = ?
+        "UPDATE tasks SET log_lines = log_lines + ?, log_seq = log_seq + ?, last_log_at = ?,
+                          log_bytes = ?, log_cut = ?
          WHERE id = ? AND fence = ?",
     )
     .bind(i64::try_from(output).unwrap_or(i64::MAX))
-    .bind(i64::try_from(lines.len()).unwrap_or(i64::MAX))
+    .bind(i64::try_from(kept.lines.len()).unwrap_or(i64::MAX))
     .bind(last_log_at.map(to_ms))
+    .bind(i64::try_from(kept.bytes).unwrap_or(i64::MAX))
+    .bind(i64::try_from(kept.cut).unwrap_or(i64::MAX))
     .bind(row.id.0)
     .bind(row.fence.0)
     .execute(connection)
@@ -200,6 +225,71 @@ async fn count(
     } else {
         Err(StoreError::FenceLost { task: row.id }.into())
     }
+}
+
+/// What of some lines is kept, and how the task's log stands with it.
+struct Kept {
+    lines: Vec<LogLine>,
+    bytes: u64,
+    /// The bound at which the log was cut; 0 when it was not.
+    cut: u64,
+}
+
+impl Kept {
+    fn is_cut(&self, most: Option<u64>) -> bool {
+        is_cut(self.cut, most)
+    }
+}
+
+/// Whether a log that was cut at `cut` stays so under a bound of `most`: a higher one lets it go on.
+fn is_cut(cut: u64, most: Option<u64>) -> bool {
+    cut > 0 && most.is_some_and(|most| cut >= most)
+}
+
+impl TaskRow {
+    /// Whether nothing more of its log is kept under a bound of `most` bytes.
+    #[must_use]
+    pub fn log_is_cut(&self, most: Option<u64>) -> bool {
+        is_cut(self.log_cut, most)
+    }
+}
+
+/// Leaves out what a task's containers wrote beyond `most` bytes, and puts a mark in its place.
+/// Remarks are no output: they are kept.
+fn keep(row: &TaskRow, lines: Vec<LogLine>, most: Option<u64>) -> Kept {
+    let mut kept = Kept {
+        lines: Vec::with_capacity(lines.len()),
+        bytes: row.log_bytes,
+        cut: row.log_cut,
+    };
+    for line in lines {
+        if line.kind != LineKind::Output {
+            kept.lines.push(line);
+            continue;
+        }
+        if kept.is_cut(most) {
+            continue;
+        }
+        let bytes = kept.bytes.saturating_add(line.text.len() as u64 + 1);
+        match most {
+            Some(most) if bytes > most => {
+                kept.cut = most;
+                kept.lines.push(LogLine {
+                    text: format!(
+                        "the log goes on, and is not kept beyond {most} bytes (max_bytes in [task_log])"
+                    )
+                    .into_bytes(),
+                    kind: LineKind::Gap,
+                    ..line
+                });
+            }
+            Some(_) | None => {
+                kept.bytes = bytes;
+                kept.lines.push(line);
+            }
+        }
+    }
+    kept
 }
 
 async fn move_cursor(

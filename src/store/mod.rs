@@ -8,29 +8,41 @@
 //!
 //! Knows the vocabulary in `task` and nothing else of this crate.
 
+mod checkup;
 mod claim;
+mod clock_step;
 mod commit;
 mod disposals;
 mod engines;
 mod error;
 mod inspect;
+mod listing;
 mod logs;
 mod open;
 mod pods;
+mod retention;
 mod rows;
+mod starts;
 mod submit;
 mod transition;
 mod triggers;
 mod writer;
 
+pub use checkup::{Checkup, DanglingRow, OpenDisposal, PodOnRecord};
 pub use claim::{Claimed, Lapsed, Scope};
 pub use commit::{Renewal, StepCommit};
 pub use disposals::DueDisposal;
-pub use engines::{EngineKind, EngineRow};
+pub use engines::{EngineKind, EngineLimits, EngineRow};
 pub use error::StoreError;
-pub use inspect::{HistoryRow, SqlCell, SqlTable, TaskFilter, TriggerRow};
+pub use inspect::{HistoryRow, SqlCell, SqlTable, TriggerRow};
+pub use listing::TaskFilter;
 pub use logs::{LogRow, StoredCursor};
 pub use open::Store;
+pub use retention::PruneStep;
 pub use rows::TaskRow;
+pub use starts::StartLimits;
 pub use submit::{NewTask, Submitted};
 pub use triggers::StoredTrigger;
+
+#[cfg(test)]
+mod plan_tests;

@@ -23,9 +23,9 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.writer
-            .write(move |connection| {
+            .write_task(task, move |connection, row| {
                 Box::pin(async move {
-                    let row = TaskRow::load_fenced(connection, task, fence).await?;
+                    let row = row.held(fence)?;
                     sqlx::query(
                         "INSERT INTO pods (task, try_number, connection, overrides, server, namespace, name,
                                            nonce, body_hash, intended_at)
@@ -41,8 +41,14 @@ impl Store {
                     .bind(intent.nonce)
                     .bind(intent.body_hash)
                     .bind(to_ms(now))
-                    .execute(connection)
+                    .execute(&mut *connection)
                     .await?;
+                    if !row.pod_live {
+                        sqlx::query("UPDATE tasks SET pod_live = 1 WHERE id = ?")
+                            .bind(task.0)
+                            .execute(connection)
+                            .await?;
+                    }
                     Ok(())
                 })
             })
@@ -62,9 +68,9 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.writer
-            .write(move |connection| {
+            .write_task(task, move |connection, row| {
                 Box::pin(async move {
-                    let row = TaskRow::load_fenced(connection, task, fence).await?;
+                    let row = row.held(fence)?;
                     sqlx::query(
                         "UPDATE pods SET uid = ?, created_at = ?
                          WHERE task = ? AND try_number = ? AND name = ?",
@@ -135,7 +141,7 @@ pub(super) fn read_connection(row: &SqliteRow, task: TaskId) -> Result<Connectio
     })
 }
 
-fn read(row: &SqliteRow) -> Result<PodRecord, JobError> {
+pub(super) fn read(row: &SqliteRow) -> Result<PodRecord, JobError> {
     let task = TaskId(row.try_get("task")?);
     Ok(PodRecord {
         try_number: row.try_get("try_number")?,

@@ -77,6 +77,12 @@ pub struct TaskRow {
     pub log_seq: i64,
     /// When it last got lines from its containers.
     pub last_log_at: Option<Timestamp>,
+    /// How many bytes of its log are kept, newlines included and remarks not.
+    pub log_bytes: u64,
+    /// The bound, in bytes, at which its log was cut; 0 when it was not.
+    pub log_cut: u64,
+    /// Whether its current attempt has a pod on record.
+    pub pod_live: bool,
 }
 
 impl TaskRow {
@@ -158,6 +164,9 @@ impl TaskRow {
             log_lines: row.try_get("log_lines")?,
             log_seq: row.try_get("log_seq")?,
             last_log_at: moment("last_log_at")?,
+            log_bytes: row.try_get::<i64, _>("log_bytes")?.unsigned_abs(),
+            log_cut: row.try_get::<i64, _>("log_cut")?.unsigned_abs(),
+            pod_live: row.try_get("pod_live")?,
         })
     }
 
@@ -174,16 +183,11 @@ impl TaskRow {
         Self::read(&row)
     }
 
-    /// The row of a task that is still held with `fence`, or [`StoreError::FenceLost`].
-    pub(super) async fn load_fenced(
-        connection: &mut SqliteConnection,
-        id: TaskId,
-        fence: Fence,
-    ) -> Result<Self, JobError> {
-        let row = Self::load(connection, id).await?;
-        if row.fence != fence || !matches!(row.state, TaskState::Running { .. }) {
-            return Err(StoreError::FenceLost { task: id }.into());
+    /// The row, if the task is still held with `fence`; or [`StoreError::FenceLost`].
+    pub(super) fn held(self, fence: Fence) -> Result<Self, JobError> {
+        if self.fence != fence || !matches!(self.state, TaskState::Running { .. }) {
+            return Err(StoreError::FenceLost { task: self.id }.into());
         }
-        Ok(row)
+        Ok(self)
     }
 }

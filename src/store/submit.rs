@@ -49,7 +49,9 @@ impl Store {
         tasks: Vec<NewTask>,
         now: Timestamp,
     ) -> Result<Vec<Submitted>, StoreError> {
-        self.writer
+        crate::failpoint::reach!("submit.before");
+        let submitted = self
+            .writer
             .write(move |connection| {
                 Box::pin(async move {
                     let mut submitted = Vec::with_capacity(tasks.len());
@@ -59,7 +61,9 @@ impl Store {
                     Ok(submitted)
                 })
             })
-            .await
+            .await;
+        crate::failpoint::reach!("submit.after");
+        submitted
     }
 }
 
@@ -75,8 +79,8 @@ async fn submit_one(
         retry,
         execution_timeout,
     } = task;
-    let there: Option<(i64, String)> = sqlx::query_as(
-        "SELECT id, definition FROM tasks
+    let there: Option<(i64, String, String)> = sqlx::query_as(
+        "SELECT id, operator, definition FROM tasks
          WHERE dag_id = ? AND task_id = ? AND run_id = ? AND map_index = ?",
     )
     .bind(&key.dag_id)
@@ -85,9 +89,9 @@ async fn submit_one(
     .bind(key.map_index)
     .fetch_optional(&mut *connection)
     .await?;
-    if let Some((id, stored)) = there {
+    if let Some((id, stored_operator, stored)) = there {
         let id = TaskId(id);
-        if stored != definition {
+        if stored != definition || stored_operator != operator {
             return Err(StoreError::KeyTaken { key, task: id }.into());
         }
         return Ok(Submitted {

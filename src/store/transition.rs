@@ -109,23 +109,50 @@ pub(super) async fn transition(
     if change.exit_code.is_some() {
         after.exit_code = change.exit_code;
     }
+    let mut trigger = Trigger::Unchanged;
     for effect in next.effects {
-        carry_out(connection, &mut after, *effect, change, now).await?;
+        carry_out(&mut after, &mut trigger, *effect, change, now)?;
     }
-    write(connection, row, &after).await?;
-    if row.state.as_str() != after.state.as_str()
-        || !matches!(change.event, TaskEvent::Renew { .. })
-    {
-        remember(connection, row, &after, change, now).await?;
+    write(connection, row, &after, change, &trigger).await?;
+    if row.pod_live && attempt_is_over(after.state) {
+        // Apart from the rest, so that no other change touches the index of active pods.
+        sqlx::query("UPDATE tasks SET pod_live = 0 WHERE id = ?")
+            .bind(after.id.0)
+            .execute(&mut *connection)
+            .await?;
+        after.pod_live = false;
     }
     Ok(after)
 }
 
-async fn carry_out(
-    connection: &mut SqliteConnection,
+/// Whether the pod of the attempt, if it has one, counts as active no more.
+fn attempt_is_over(state: TaskState) -> bool {
+    match state {
+        TaskState::Queued { .. } | TaskState::Running { .. } | TaskState::Deferred => false,
+        TaskState::UpForRetry { .. }
+        | TaskState::Success
+        | TaskState::Failed
+        | TaskState::Skipped
+        | TaskState::Cancelled => true,
+    }
+}
+
+/// What becomes of the row that says what the task waits for.
+enum Trigger<'a> {
+    Unchanged,
+    Gone,
+    Armed {
+        spec: &'a TriggerSpec,
+        owner: &'a str,
+        now: Timestamp,
+    },
+}
+
+fn carry_out<'a>(
     after: &mut TaskRow,
+    trigger: &mut Trigger<'a>,
     effect: Effect,
-    change: &Change<'_>,
+    change: &Change<'a>,
     now: Timestamp,
 ) -> Result<(), JobError> {
     match effect {
@@ -142,13 +169,18 @@ async fn carry_out(
                 .deadline
                 .or_else(|| after.execution_timeout.map(|timeout| now + timeout));
         }
-        Effect::ArmTrigger => arm(connection, after, change, now).await?,
-        Effect::DisarmTrigger => {
-            sqlx::query("DELETE FROM triggers WHERE task = ?")
-                .bind(after.id.0)
-                .execute(&mut *connection)
-                .await?;
+        Effect::ArmTrigger => {
+            let (Some(spec), Some(owner)) = (change.trigger, change.owner) else {
+                let detail = "a deferral without a trigger or an owner".to_owned();
+                return Err(StoreError::BadRow {
+                    task: after.id,
+                    detail,
+                }
+                .into());
+            };
+            *trigger = Trigger::Armed { spec, owner, now };
         }
+        Effect::DisarmTrigger => *trigger = Trigger::Gone,
         Effect::KeepEvent => after.event = change.fired.cloned(),
         Effect::ForgetEvent => after.event = None,
         Effect::CountResume => after.resumes += 1,
@@ -159,38 +191,6 @@ async fn carry_out(
             after.exit_code = None;
         }
     }
-    Ok(())
-}
-
-async fn arm(
-    connection: &mut SqliteConnection,
-    after: &TaskRow,
-    change: &Change<'_>,
-    now: Timestamp,
-) -> Result<(), JobError> {
-    let (Some(trigger), Some(owner)) = (change.trigger, change.owner) else {
-        return Err(StoreError::BadRow {
-            task: after.id,
-            detail: "a deferral without a trigger or an owner".to_owned(),
-        }
-        .into());
-    };
-    sqlx::query(
-        "INSERT INTO triggers
-             (task, fence, kind, version, kwargs, owner, deferred_at, next_log_at, deadline)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind(after.id.0)
-    .bind(after.fence.0)
-    .bind(&trigger.kind)
-    .bind(trigger.version)
-    .bind(trigger.kwargs.to_string())
-    .bind(owner)
-    .bind(to_ms(now))
-    .bind(trigger.next_log_at.map(to_ms))
-    .bind(after.deadline.map(to_ms))
-    .execute(connection)
-    .await?;
     Ok(())
 }
 
@@ -247,10 +247,53 @@ pub(super) fn claim_rank(entry: Entry) -> i64 {
     }
 }
 
+/// All that a change writes is one call: a call to SQLite's thread costs as much as a small
+/// statement does.
+macro_rules! change {
+    ($more:literal) => {
+        concat!(
+            "UPDATE tasks
+             SET state = ?, entry = ?, claim_rank = ?, not_before = ?, lease_until = ?,
+                 cancelling = ?, owner = ?, fence = ?, try_number = ?, max_tries = ?,
+                 deadline = ?, event = ?, postponed = ?, resumes = ?, failure_kind = ?,
+                 reason = ?, advice = ?, exit_code = ?, started_at = ?, finished_at = ?,
+                 changed_at = ?
+             WHERE id = ? AND fence = ?;",
+            $more
+        )
+    };
+}
+
+/// And the history, of a row that was there.
+macro_rules! change_and_remember {
+    ($more:literal) => {
+        concat!(
+            change!(
+                "INSERT INTO history
+                     (task, at, event, from_state, to_state, try_number, fence, owner, reason)
+                 SELECT ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE changes() = 1;"
+            ),
+            $more
+        )
+    };
+}
+
+const CHANGE: &str = change!("");
+const CHANGE_AND_REMEMBER: &str = change_and_remember!("");
+const CHANGE_AND_DISARM: &str = change_and_remember!("DELETE FROM triggers WHERE task = ?");
+const CHANGE_AND_ARM: &str = change_and_remember!(
+    "INSERT INTO triggers
+         (task, fence, kind, version, kwargs, owner, deferred_at, next_log_at, deadline)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+);
+
+/// Writes the row, and the change into the history: but not that a lease was renewed.
 async fn write(
     connection: &mut SqliteConnection,
     before: &TaskRow,
     after: &TaskRow,
+    change: &Change<'_>,
+    trigger: &Trigger<'_>,
 ) -> Result<(), JobError> {
     let state = StateColumns::of(after.state);
     let event = after
@@ -262,69 +305,71 @@ async fn write(
             task: after.id,
             detail: error.to_string(),
         })?;
-    let written = sqlx::query(
-        "UPDATE tasks
-         SET state = ?, entry = ?, claim_rank = ?, not_before = ?, lease_until = ?, cancelling = ?,
-             owner = ?, fence = ?, try_number = ?, max_tries = ?, deadline = ?, event = ?,
-             postponed = ?, resumes = ?, failure_kind = ?, reason = ?, advice = ?, exit_code = ?,
-             started_at = ?, finished_at = ?, changed_at = ?
-         WHERE id = ? AND fence = ?",
-    )
-    .bind(after.state.as_str())
-    .bind(state.entry)
-    .bind(state.claim_rank)
-    .bind(state.not_before)
-    .bind(state.lease_until)
-    .bind(state.cancelling)
-    .bind(&after.owner)
-    .bind(after.fence.0)
-    .bind(after.try_number)
-    .bind(after.max_tries)
-    .bind(after.deadline.map(to_ms))
-    .bind(event)
-    .bind(after.postponed)
-    .bind(after.resumes)
-    .bind(after.failure_kind.map(FailureKind::as_str))
-    .bind(&after.reason)
-    .bind(&after.advice)
-    .bind(after.exit_code)
-    .bind(after.started_at.map(to_ms))
-    .bind(after.finished_at.map(to_ms))
-    .bind(to_ms(after.changed_at))
-    .bind(after.id.0)
-    .bind(before.fence.0)
-    .execute(connection)
-    .await?
-    .rows_affected();
-    if written == 1 {
+    let remembered = before.state.as_str() != after.state.as_str()
+        || !matches!(change.event, TaskEvent::Renew { .. });
+    let statement = match trigger {
+        Trigger::Unchanged if !remembered => CHANGE,
+        Trigger::Unchanged => CHANGE_AND_REMEMBER,
+        Trigger::Gone => CHANGE_AND_DISARM,
+        Trigger::Armed { .. } => CHANGE_AND_ARM,
+    };
+    let mut query = sqlx::query(statement)
+        .bind(after.state.as_str())
+        .bind(state.entry)
+        .bind(state.claim_rank)
+        .bind(state.not_before)
+        .bind(state.lease_until)
+        .bind(state.cancelling)
+        .bind(&after.owner)
+        .bind(after.fence.0)
+        .bind(after.try_number)
+        .bind(after.max_tries)
+        .bind(after.deadline.map(to_ms))
+        .bind(event)
+        .bind(after.postponed)
+        .bind(after.resumes)
+        .bind(after.failure_kind.map(FailureKind::as_str))
+        .bind(&after.reason)
+        .bind(&after.advice)
+        .bind(after.exit_code)
+        .bind(after.started_at.map(to_ms))
+        .bind(after.finished_at.map(to_ms))
+        .bind(to_ms(after.changed_at))
+        .bind(after.id.0)
+        .bind(before.fence.0);
+    if remembered {
+        query = query
+            .bind(after.id.0)
+            .bind(to_ms(after.changed_at))
+            .bind(change.event.as_str())
+            .bind(before.state.as_str())
+            .bind(after.state.as_str())
+            .bind(after.try_number)
+            .bind(after.fence.0)
+            .bind(change.owner.or(before.owner.as_deref()))
+            .bind(change.words());
+    }
+    match trigger {
+        Trigger::Unchanged => {}
+        Trigger::Gone => query = query.bind(after.id.0),
+        Trigger::Armed { spec, owner, now } => {
+            query = query
+                .bind(after.id.0)
+                .bind(after.fence.0)
+                .bind(&spec.kind)
+                .bind(spec.version)
+                .bind(spec.kwargs.to_string())
+                .bind(*owner)
+                .bind(to_ms(*now))
+                .bind(spec.next_log_at.map(to_ms))
+                .bind(after.deadline.map(to_ms));
+        }
+    }
+    let written = query.execute(connection).await?.rows_affected();
+    // With a fence that was lost neither the row nor its history is written.
+    if written > u64::from(remembered) {
         Ok(())
     } else {
         Err(StoreError::FenceLost { task: after.id }.into())
     }
-}
-
-async fn remember(
-    connection: &mut SqliteConnection,
-    before: &TaskRow,
-    after: &TaskRow,
-    change: &Change<'_>,
-    now: Timestamp,
-) -> Result<(), JobError> {
-    sqlx::query(
-        "INSERT INTO history
-             (task, at, event, from_state, to_state, try_number, fence, owner, reason)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind(after.id.0)
-    .bind(to_ms(now))
-    .bind(change.event.as_str())
-    .bind(before.state.as_str())
-    .bind(after.state.as_str())
-    .bind(after.try_number)
-    .bind(after.fence.0)
-    .bind(change.owner.or(before.owner.as_deref()))
-    .bind(change.words())
-    .execute(connection)
-    .await?;
-    Ok(())
 }

@@ -15,6 +15,32 @@ use crate::task::deferral::{TriggerEvent, TriggerSpec};
 use crate::task::id::{Fence, TaskId};
 use crate::task::state::{TaskEvent, TaskState};
 
+pub(super) const WATCHED_FENCES: &str = "
+    SELECT task, fence FROM triggers
+    WHERE owner = ?1 AND (?2 IS NULL OR task IN (SELECT value FROM json_each(?2)))";
+
+pub(super) const TRIGGERS_OF: &str = "
+    SELECT * FROM triggers
+    WHERE task IN (SELECT value FROM json_each(?2)) AND owner = ?1";
+
+/// One look at the index for each owner, not one for each trigger: this is asked all the time.
+/// ?1 is not used: it is bound for [`WATCHERS_OF`].
+pub(super) const WATCHERS: &str = "
+    WITH RECURSIVE owners (owner) AS (
+        SELECT min(owner) FROM triggers
+        UNION ALL
+        SELECT (SELECT min(owner) FROM triggers WHERE owner > owners.owner) FROM owners
+        WHERE owners.owner IS NOT NULL)
+    SELECT owner FROM owners WHERE owner IS NOT NULL AND ?1 IS NULL";
+
+pub(super) const WATCHERS_OF: &str = "
+    SELECT DISTINCT owner FROM triggers WHERE task IN (SELECT value FROM json_each(?1))";
+
+pub(super) const ADOPT: &str = "
+    UPDATE triggers SET owner = ?1
+    WHERE owner IN (SELECT value FROM json_each(?2))
+      AND (?3 IS NULL OR task IN (SELECT value FROM json_each(?3)))";
+
 /// A trigger that an engine is to watch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredTrigger {
@@ -29,25 +55,44 @@ pub struct StoredTrigger {
 }
 
 impl Store {
-    /// The triggers of `scope` that `owner` watches.
+    /// Which triggers of `scope` `owner` watches: their tasks, with the fences that they deferred
+    /// with.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn watched_triggers(
+    pub async fn watched_fences(
         &self,
         owner: &str,
         scope: &Scope,
+    ) -> Result<Vec<(TaskId, Fence)>, StoreError> {
+        let rows: Vec<(i64, i64)> = sqlx::query_as(WATCHED_FENCES)
+            .bind(owner)
+            .bind(scope.bound())
+            .fetch_all(&self.reader)
+            .await
+            .map_err(|error| self.told(error))?;
+        let pairs = rows.into_iter();
+        Ok(pairs
+            .map(|(task, fence)| (TaskId(task), Fence(fence)))
+            .collect())
+    }
+
+    /// The triggers of these tasks that `owner` watches. There may be many and each is large: to
+    /// be asked for a page of tasks at a time.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn triggers_of(
+        &self,
+        owner: &str,
+        tasks: &[TaskId],
     ) -> Result<Vec<StoredTrigger>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT * FROM triggers
-             WHERE owner = ?1 AND (?2 IS NULL OR task IN (SELECT value FROM json_each(?2)))
-             ORDER BY task",
-        )
-        .bind(owner)
-        .bind(scope.bound())
-        .fetch_all(&self.reader)
-        .await
-        .map_err(|error| self.told(error))?;
+        let rows = sqlx::query(TRIGGERS_OF)
+            .bind(owner)
+            .bind(Scope::Tasks(tasks.to_vec()).bound())
+            .fetch_all(&self.reader)
+            .await
+            .map_err(|error| self.told(error))?;
         rows.iter()
             .map(|row| read(row).map_err(|error| error.at(self.path())))
             .collect()
@@ -58,10 +103,10 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn watchers(&self, scope: &Scope) -> Result<HashSet<String>, StoreError> {
-        let owners: Vec<String> = sqlx::query_scalar(
-            "SELECT DISTINCT owner FROM triggers
-             WHERE (?1 IS NULL OR task IN (SELECT value FROM json_each(?1)))",
-        )
+        let owners: Vec<String> = sqlx::query_scalar(match scope {
+            Scope::All => WATCHERS,
+            Scope::Tasks(_) => WATCHERS_OF,
+        })
         .bind(scope.bound())
         .fetch_all(&self.reader)
         .await
@@ -70,7 +115,7 @@ impl Store {
     }
 
     /// Makes `owner` the watcher of every trigger of `scope` that one of `orphaned` watched;
-    /// answers these triggers.
+    /// answers how many these were.
     ///
     /// # Errors
     /// What the database says.
@@ -79,31 +124,30 @@ impl Store {
         owner: &str,
         scope: &Scope,
         orphaned: &HashSet<String>,
-    ) -> Result<Vec<StoredTrigger>, StoreError> {
+    ) -> Result<u64, StoreError> {
         if orphaned.is_empty() {
-            return Ok(Vec::new());
+            return Ok(0);
         }
         let owner = owner.to_owned();
         let scope = scope.bound();
         let orphaned = serde_json::json!(orphaned).to_string();
-        self.writer
+        crate::failpoint::reach!("adopt.before");
+        let adopted = self
+            .writer
             .write(move |connection| {
                 Box::pin(async move {
-                    let rows = sqlx::query(
-                        "UPDATE triggers SET owner = ?1
-                         WHERE owner IN (SELECT value FROM json_each(?2))
-                           AND (?3 IS NULL OR task IN (SELECT value FROM json_each(?3)))
-                         RETURNING *",
-                    )
-                    .bind(owner)
-                    .bind(orphaned)
-                    .bind(scope)
-                    .fetch_all(connection)
-                    .await?;
-                    rows.iter().map(read).collect()
+                    let adopted = sqlx::query(ADOPT)
+                        .bind(owner)
+                        .bind(orphaned)
+                        .bind(scope)
+                        .execute(connection)
+                        .await?;
+                    Ok(adopted.rows_affected())
                 })
             })
-            .await
+            .await;
+        crate::failpoint::reach!("adopt.after");
+        adopted
     }
 
     /// Fires a trigger: its row goes and its task is queued for `trigger_reentry`, in one
@@ -119,9 +163,8 @@ impl Store {
         now: Timestamp,
     ) -> Result<TaskRow, StoreError> {
         self.writer
-            .write(move |connection| {
+            .write_task(task, move |connection, row| {
                 Box::pin(async move {
-                    let row = TaskRow::load(connection, task).await?;
                     if row.fence != fence || row.state != TaskState::Deferred {
                         return Err(StoreError::FenceLost { task }.into());
                     }
@@ -134,7 +177,7 @@ impl Store {
     }
 }
 
-fn read(row: &SqliteRow) -> Result<StoredTrigger, JobError> {
+pub(super) fn read(row: &SqliteRow) -> Result<StoredTrigger, JobError> {
     let task = TaskId(row.try_get("task")?);
     let kwargs: String = row.try_get("kwargs")?;
     let kwargs = serde_json::from_str(&kwargs).map_err(|error| StoreError::BadRow {

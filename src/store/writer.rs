@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Connection, Executor};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::error::{JobError, StoreError};
+use super::rows::TaskRow;
+use crate::task::id::TaskId;
 
 /// How many jobs share one commit at the most; bounds how long the first of them waits.
 const GROUP: usize = 512;
@@ -26,10 +28,15 @@ type Deliver = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 /// A caller's wish with its reply inside.
 trait Job: Send {
-    /// Does the work; answers whether it may be kept, and how to tell the caller.
+    /// The task whose row the work begins with.
+    fn task(&self) -> Option<TaskId>;
+
+    /// Does the work, with the row of its task if there is one; answers whether it may be kept,
+    /// and how to tell the caller.
     fn run<'c>(
         self: Box<Self>,
         connection: &'c mut SqliteConnection,
+        row: Option<SqliteRow>,
     ) -> BoxFuture<'c, (bool, Deliver)>;
 
     /// Tells the caller that nothing was tried.
@@ -37,6 +44,7 @@ trait Job: Send {
 }
 
 struct Write<T, F> {
+    task: Option<TaskId>,
     work: F,
     reply: oneshot::Sender<Result<T, StoreError>>,
     path: PathBuf,
@@ -45,17 +53,27 @@ struct Write<T, F> {
 impl<T, F> Job for Write<T, F>
 where
     T: Send + 'static,
-    F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, JobError>>
+    F: for<'c> FnOnce(
+            &'c mut SqliteConnection,
+            Option<SqliteRow>,
+        ) -> BoxFuture<'c, Result<T, JobError>>
         + Send
         + 'static,
 {
+    fn task(&self) -> Option<TaskId> {
+        self.task
+    }
+
     fn run<'c>(
         self: Box<Self>,
         connection: &'c mut SqliteConnection,
+        row: Option<SqliteRow>,
     ) -> BoxFuture<'c, (bool, Deliver)> {
-        let Self { work, reply, path } = *self;
+        let Self {
+            work, reply, path, ..
+        } = *self;
         Box::pin(async move {
-            let result = work(connection).await;
+            let result = work(connection, row).await;
             let keep = result.is_ok();
             let deliver: Deliver = Box::new(move |committed| {
                 let told = result
@@ -106,8 +124,44 @@ impl Writer {
             + Send
             + 'static,
     {
+        self.hand_in(None, move |connection, _| work(connection))
+            .await
+    }
+
+    /// As [`Writer::write`], for work that begins with the row of `task`: it is read in the call
+    /// that begins the work, and costs none of its own.
+    pub(super) async fn write_task<T, F>(&self, task: TaskId, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection, TaskRow) -> BoxFuture<'c, Result<T, JobError>>
+            + Send
+            + 'static,
+    {
+        self.hand_in(Some(task), move |connection, row| {
+            let read = row
+                .ok_or_else(|| StoreError::NotFound(task.to_string()).into())
+                .and_then(|row| TaskRow::read(&row));
+            match read {
+                Ok(row) => work(connection, row),
+                Err(error) => Box::pin(std::future::ready(Err(error))),
+            }
+        })
+        .await
+    }
+
+    async fn hand_in<T, F>(&self, task: Option<TaskId>, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(
+                &'c mut SqliteConnection,
+                Option<SqliteRow>,
+            ) -> BoxFuture<'c, Result<T, JobError>>
+            + Send
+            + 'static,
+    {
         let (reply, answer) = oneshot::channel();
         let job = Write {
+            task,
             work,
             reply,
             path: self.path.clone(),
@@ -117,6 +171,54 @@ impl Writer {
             .await
             .map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+/// What lies between two jobs of a group.
+#[derive(Debug, Clone, Copy)]
+enum Between {
+    /// The first one begins.
+    Begin,
+    /// What the one before it did is kept.
+    Keep,
+    /// What the one before it did is undone.
+    Undo,
+}
+
+impl Between {
+    /// Each call to SQLite's thread costs as much as a small statement does, so the end of one
+    /// job's savepoint, the beginning of the next one's and the first row that it needs are one.
+    fn statement(self, with_row: bool) -> &'static str {
+        match (self, with_row) {
+            (Self::Begin, false) => "SAVEPOINT job",
+            (Self::Begin, true) => "SAVEPOINT job; SELECT * FROM tasks WHERE id = ?",
+            (Self::Keep, false) => "RELEASE job; SAVEPOINT job",
+            (Self::Keep, true) => "RELEASE job; SAVEPOINT job; SELECT * FROM tasks WHERE id = ?",
+            (Self::Undo, false) => "ROLLBACK TO job; RELEASE job; SAVEPOINT job",
+            (Self::Undo, true) => {
+                "ROLLBACK TO job; RELEASE job; SAVEPOINT job; SELECT * FROM tasks WHERE id = ?"
+            }
+        }
+    }
+}
+
+/// Begins a job's savepoint and reads the row of its task, if it has one.
+async fn enter(
+    connection: &mut SqliteConnection,
+    between: Between,
+    task: Option<TaskId>,
+) -> Result<Option<SqliteRow>, sqlx::Error> {
+    let statement = between.statement(task.is_some());
+    // Queries, not bare texts, so that they are prepared once.
+    match task {
+        Some(task) => {
+            let query = sqlx::query(statement).bind(task.0);
+            query.fetch_optional(connection).await
+        }
+        None => sqlx::query(statement)
+            .execute(connection)
+            .await
+            .map(|_| None),
     }
 }
 
@@ -150,35 +252,36 @@ async fn commit_group(
     let mut deliveries = Vec::with_capacity(group.len());
     // An error here means that the transaction itself is lost, and with it every job of the group.
     let mut lost: Option<StoreError> = None;
+    let mut between = Between::Begin;
     for job in group.drain(..) {
         if let Some(why) = &lost {
             job.refuse(why.clone());
             continue;
         }
-        if let Err(error) = connection.execute("SAVEPOINT job").await {
-            let why = StoreError::from_sql(path, error);
-            job.refuse(why.clone());
-            lost = Some(why);
-            continue;
-        }
-        let (keep, deliver) = job.run(connection).await;
-        let end = if keep {
-            "RELEASE job"
-        } else {
-            "ROLLBACK TO job; RELEASE job"
+        let row = match enter(connection, between, job.task()).await {
+            Ok(row) => row,
+            Err(error) => {
+                let why = StoreError::from_sql(path, error);
+                job.refuse(why.clone());
+                lost = Some(why);
+                continue;
+            }
         };
-        lost = connection
-            .execute(end)
-            .await
-            .err()
-            .map(|error| StoreError::from_sql(path, error));
-        deliveries.push(deliver);
+        let (keep, deliver) = job.run(connection, row).await;
+        between = if keep { Between::Keep } else { Between::Undo };
+        deliveries.push((keep, deliver));
+    }
+    if lost.is_none() && deliveries.last().is_some_and(|(keep, _)| !keep) {
+        let undone = connection.execute("ROLLBACK TO job").await;
+        lost = undone.err().map(|error| StoreError::from_sql(path, error));
     }
     let end = if lost.is_none() { "COMMIT" } else { "ROLLBACK" };
+    crate::failpoint::reach!("commit.before");
     let ended = connection
         .execute(end)
         .await
         .map_err(|error| StoreError::from_sql(path, error));
+    crate::failpoint::reach!("commit.after");
     if ended.is_err() {
         // A commit that failed, on a full disk for example, leaves the transaction open.
         let _ = connection.execute("ROLLBACK").await;
@@ -187,7 +290,7 @@ async fn commit_group(
         Some(why) => Err(why),
         None => ended.map(|_| ()),
     };
-    for deliver in deliveries {
+    for (_, deliver) in deliveries {
         deliver(committed.clone());
     }
 }

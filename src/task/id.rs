@@ -3,7 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
 
 /// A task's short name inside one installation: what `submit` prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -36,6 +39,17 @@ impl fmt::Display for TaskKey {
             write!(f, "/{}", self.map_index)?;
         }
         Ok(())
+    }
+}
+
+impl TaskKey {
+    /// The moment that the run stands for, where its name tells: what follows the two underscores
+    /// of names such as `scheduled__2026-11-24T08:00:00+00:00`.
+    #[must_use]
+    pub fn logical_date(&self) -> Option<Timestamp> {
+        let (_, moment) = self.run_id.split_once("__")?;
+        let moment = DateTime::parse_from_rfc3339(moment).ok()?;
+        Some(moment.with_timezone(&Utc))
     }
 }
 
@@ -121,6 +135,34 @@ mod tests {
                 map_index,
             };
             assert_eq!(key.to_string().parse(), Ok(TaskRef::Key(key)));
+        }
+    }
+
+    #[test]
+    fn a_run_that_is_named_after_a_moment_stands_for_it() {
+        let of = |run_id: &str| {
+            let key = TaskKey {
+                dag_id: "etl".into(),
+                task_id: "load".into(),
+                run_id: run_id.into(),
+                map_index: -1,
+            };
+            key.logical_date().map(|moment| moment.to_rfc3339())
+        };
+        for run_id in [
+            "scheduled__2026-11-24T08:00:00+00:00",
+            "manual__2026-11-24T10:00:00+02:00",
+            "backfill__2026-11-24T08:00:00Z",
+        ] {
+            assert_eq!(of(run_id).unwrap(), "2026-11-24T08:00:00+00:00", "{run_id}");
+        }
+        for run_id in [
+            "monday",
+            "manual__monday",
+            "2026-11-24T08:00:00Z",
+            "a__b__c",
+        ] {
+            assert_eq!(of(run_id), None, "{run_id}");
         }
     }
 

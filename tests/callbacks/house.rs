@@ -112,6 +112,36 @@ impl House {
         self.run(operator, task)
     }
 
+    /// Cancels a task as soon as it is deferred, and waits until its pod is disposed of.
+    pub fn run_cancelled(
+        &self,
+        operator: impl FnOnce(PodOperator) -> PodOperator,
+        task: &Value,
+    ) -> TaskDetail {
+        let work = async {
+            let connections = self.connections();
+            let operators = self.operators(operator, &connections);
+            let store = self.store().await;
+            let service = Service::new(store.clone(), operators.clone(), Clock::system());
+            let tasks = parse(&task.to_string(), "the task").unwrap();
+            let id = service.submit(tasks).await.unwrap()[0].id;
+            let options = EngineOptions::new(store.clone(), operators, connections);
+            let engine = Engine::start(options).await.unwrap();
+            let mut changes = store.changes();
+            while service.task(id).await.unwrap().state != "deferred" {
+                changes.changed().await.unwrap();
+            }
+            service.cancel(id, "enough").await.unwrap();
+            tokio::time::timeout(PATIENCE, engine.idle())
+                .await
+                .expect("the task ends")
+                .unwrap();
+            engine.stop().await;
+            service.describe(id).await.unwrap()
+        };
+        self.runtime.block_on(work)
+    }
+
     /// What a program without the wanted callbacks says to a task.
     pub fn refusal(
         &self,

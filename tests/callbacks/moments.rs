@@ -126,6 +126,32 @@ fn each_attempt_tells_anew_and_a_skip_is_told_as_one() {
 }
 
 #[test]
+fn the_end_of_a_cancelled_task_is_told() {
+    let house = House::new();
+    let recorder = Arc::new(Recorder::default());
+    let task = with(
+        script(&house.dag, "t", "echo one; exec sleep 600"),
+        json!({"callbacks": ["all"]}),
+    );
+    let detail = house.run_cancelled(
+        |operator| operator.with_callback("all", recorder.clone()),
+        &task,
+    );
+    assert_eq!(detail.task.state, "cancelled");
+    let moments = recorder.heard_without(&["sync client", "line", "starting"]);
+    assert_eq!(
+        moments,
+        [
+            "manifest own=true try=1",
+            "creation named=true ended=false",
+            "async client of kubernetes_default",
+            "teardown named=true ended=false",
+            "cleanup killed code=None delete",
+        ]
+    );
+}
+
+#[test]
 fn a_killed_engine_tells_nothing_twice() {
     let house = House::new();
     let recorder = Arc::new(Recorder::default());

@@ -20,7 +20,7 @@ const COMMANDS: [&str; 10] = [
     "sql select(1)",
 ];
 
-fn change(path: &Path, statement: &'static str) {
+pub fn change(path: &Path, statement: &'static str) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

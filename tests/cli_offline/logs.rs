@@ -164,3 +164,47 @@ fn a_long_log_is_printed_whole() {
     let end = sandbox.adjourn("logs 1 --tail 1500").good();
     assert_eq!(end, text[1000..].join("\n") + "\n");
 }
+
+#[test]
+fn for_machines_every_line_is_a_document_with_its_level() {
+    let sandbox = Sandbox::new();
+    sandbox.submit_hello();
+    log(
+        &sandbox,
+        &[
+            output("base", "all is well"),
+            output("base", "[WARNING] the disk is nearly full"),
+            (LineKind::Gap, "base", b"lines may be missing"),
+            (LineKind::Output, "base", b"error: \xff"),
+        ],
+    );
+    let printed = sandbox.run(["logs", "1", "-o", "jsonl"]).good();
+    let lines: Vec<serde_json::Value> = printed
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let seen: Vec<_> = lines
+        .iter()
+        .map(|line| (line["kind"].as_str().unwrap(), line["level"].as_str()))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("output", Some("INFO")),
+            ("output", Some("WARNING")),
+            ("gap", None),
+            ("output", Some("ERROR")),
+        ]
+    );
+    assert_eq!(lines[1]["line"], "[WARNING] the disk is nearly full");
+    assert_eq!(lines[1]["time"], "2026-11-24T08:00:01.000000000Z");
+    assert_eq!(lines[3]["line_base64"], "ZXJyb3I6IP8=");
+    // The same as one document.
+    let printed = sandbox.run(["logs", "1", "-o", "json"]).good();
+    let whole: Vec<serde_json::Value> = serde_json::from_str(&printed).unwrap();
+    assert_eq!(whole, lines);
+    sandbox.run(["logs", "-f", "1", "-o", "yaml"]).bad(
+        2,
+        "error: a log that is followed has no end to close a document with: use -o jsonl",
+    );
+}

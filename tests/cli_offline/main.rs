@@ -6,8 +6,10 @@
 )]
 
 mod databases;
+mod doctor;
 mod dry_run;
 mod logs;
+mod prune;
 mod sandbox;
 mod serve;
 mod settings;

@@ -15,6 +15,7 @@ mod kubectl;
 mod lifecycles;
 mod listed;
 mod logs;
+mod metrics;
 mod mishaps;
 mod ownership;
 mod process;

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::room::{Room, eventually, set};
@@ -69,6 +70,36 @@ async fn a_result_whose_sidecar_has_ended_already_is_missed_in_words() {
         "{reason}"
     );
     assert!(room.api.requests("/exec").is_empty());
+}
+
+/// Row 14. The sidecar is asked again and again, but not for ever.
+#[tokio::test]
+async fn a_sidecar_that_never_hands_the_result_out_is_given_up_in_the_end() {
+    let room = Room::open().await;
+    for _ in 0..20 {
+        room.api.fail_next("/exec", 503, None);
+    }
+    let id = room.submit(json!({"do_xcom_push": true})).await;
+    let name = room.pod(id, 1).await;
+    base_ends_beside(&room, &name, "airflow-xcom-sidecar", 0);
+    let asked = |times: usize| {
+        let requests = room.api.requests("/exec");
+        (requests.len() >= times).then_some(())
+    };
+    for times in 1..=2 {
+        eventually("a question", async || asked(times)).await;
+        assert!(!room.told(id).await.task.is_final);
+        // Past whatever it waits for.
+        room.leap(TimeDelta::minutes(11));
+    }
+    let told = room.until_state(id, "failed").await;
+    assert_eq!(told.task.exit_code, Some(0));
+    let reason = told.task.reason.unwrap();
+    for part in ["result cannot be retrieved", "3 times"] {
+        assert!(reason.contains(part), "{part} in {reason}");
+    }
+    room.ended(id).await;
+    assert!(room.api.pods().is_empty());
 }
 
 /// Row 15. The base container decides; the rest goes with the pod.

@@ -1,5 +1,6 @@
 //! Which pod is whose, and what becomes of it: rows 6-10.
 
+use chrono::TimeDelta;
 use serde_json::json;
 
 use crate::api::Log;
@@ -87,6 +88,40 @@ async fn a_retry_does_not_take_up_a_pod_that_has_ended() {
     let told = room.ended(id).await;
     assert_eq!((told.task.state, told.task.try_number), ("success", 2));
     assert!(room.api.pods().is_empty());
+}
+
+/// The reference's `find_pod` and `process_duplicate_label_pods`: pods that carry the task's
+/// labels and are on no record, as after the database was restored from a backup.
+#[tokio::test]
+async fn of_pods_that_only_labels_tell_the_newest_is_gone_on_with_and_the_others_go() {
+    let room = Room::open().await;
+    let id = room
+        .submit(json!({"retries": 1, "retry_delay": 3600}))
+        .await;
+    let first = room.pod(id, 1).await;
+    let labels = room.api.pods().remove(0)["metadata"]["labels"].clone();
+    set(&room.api, &first, "Failed", ended(1));
+    room.until_state(id, "up_for_retry").await;
+    for (name, second) in [("older", 1), ("newer", 3), ("middle", 2)] {
+        let mut pod = crate::stage::a_pod(name, "Running", running());
+        pod["metadata"]["labels"] = labels.clone();
+        pod["status"]["startTime"] = format!("2026-11-24T08:00:0{second}Z").into();
+        room.api.put(pod);
+    }
+    room.leap(TimeDelta::hours(2));
+    assert_eq!(room.pod(id, 2).await, "newer");
+    let names = || -> Vec<String> {
+        let pods = room.api.pods().into_iter();
+        pods.map(|pod| pod["metadata"]["name"].to_string())
+            .collect()
+    };
+    eventually("the others' end", async || {
+        (names() == ["\"newer\""]).then_some(())
+    })
+    .await;
+    set(&room.api, "newer", "Succeeded", ended(0));
+    let told = room.ended(id).await;
+    assert_eq!((told.task.state, told.task.try_number), ("success", 2));
 }
 
 /// Row 9. The wish to delete is kept until the cluster has carried it out.

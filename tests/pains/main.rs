@@ -17,7 +17,7 @@
 //! | 11 | no timeout while deferred | `trouble::the_execution_timeout_holds_while_the_task_is_deferred`, `whole_program verdicts::a_task_that_runs_out_of_time_while_it_waits_takes_its_pod_along` |
 //! | 12 | stuck after a triggerer died | `whole_program crashes::what_a_killed_run_left_is_taken_up_by_a_daemon`, `store orphaned_triggers_pass_to_a_living_engine_and_others_do_not` |
 //! | 13 | late or double events | `trouble::an_event_for_a_wait_that_is_over_is_refused`, `store an_event_fires_once_and_a_late_one_changes_nothing` |
-//! | 14 | the sidecar with the result hangs | `endings::a_task_that_failed_does_not_wait_for_the_sidecar_with_its_result`, `endings::a_result_whose_sidecar_has_ended_already_is_missed_in_words`, `whole_program results::a_kept_pods_sidecar_is_ended_with_its_task` |
+//! | 14 | the sidecar with the result hangs | `endings::a_task_that_failed_does_not_wait_for_the_sidecar_with_its_result`, `endings::a_result_whose_sidecar_has_ended_already_is_missed_in_words`, `endings::a_sidecar_that_never_hands_the_result_out_is_given_up_in_the_end`, `whole_program results::a_kept_pods_sidecar_is_ended_with_its_task` |
 //! | 15 | a sidecar keeps the pod running | `endings::a_sidecar_that_runs_on_does_not_hold_a_finished_task`, `endings::a_kept_pod_whose_sidecar_runs_on_is_stopped` |
 //! | 16 | 401 after an hour | `clusters::a_token_file_whose_token_expires_fails_no_task`, `clusters::a_login_program_whose_token_expires_fails_no_task`, `pod_adapters lifecycle::expired_credentials_are_read_again` |
 //! | 17 | a kubeconfig in the trigger's row | `trouble::no_credential_reaches_the_database` |
@@ -52,6 +52,7 @@ mod endings;
 mod identity;
 mod logs;
 mod methods;
+#[allow(dead_code, reason = "shared with tests of other settings")]
 mod room;
 mod secrets;
 mod trouble;

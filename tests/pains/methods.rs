@@ -7,10 +7,11 @@
 //! | `invoke_defer_method` | `a_pod_that_has_ended_already_is_not_waited_for` |
 //! | `trigger_reentry`: success, failed | `endings::a_sidecar_that_runs_on_does_not_hold_a_finished_task` |
 //! | … timeout | `a_pod_that_no_node_takes_is_given_up_with_the_reason` |
-//! | … error | `endings::a_pod_that_somebody_deletes_ends_its_task`, `a_node_that_came_back_is_waited_for_again`, `a_node_that_stays_silent_is_given_up` |
+//! | … error | `endings::a_pod_that_somebody_deletes_ends_its_task`, `a_node_that_came_back_is_waited_for_again`, `a_node_that_stays_silent_is_given_up`, `a_node_that_comes_and_goes_is_waited_for_three_times` |
 //! | … running | `logs::a_line_is_never_repeated_however_often_the_task_is_resumed` |
 //! | … 404 after success | `whole_program outside::a_pod_deleted_after_its_good_end_is_a_success_all_the_same` |
 //! | `find_pod`, `log_matching_pod`, `get_or_create_pod` | `identity::a_creation_whose_answer_is_lost_makes_one_pod`, `identity::a_retry_does_not_take_up_a_pod_that_has_ended`, `golden helpers` |
+//! | `process_duplicate_label_pods` | `identity::of_pods_that_only_labels_tell_the_newest_is_gone_on_with_and_the_others_go` |
 //! | `await_pod_start` | `endings::a_hopeless_image_fails_at_once_and_a_busy_registry_is_waited_for`, `golden helpers` |
 //! | `await_init_containers_completion` | `logs::logs_of_init_containers_are_collected_and_hold_nothing_up` |
 //! | `await_pod_completion` | `endings::a_sidecar_that_runs_on_does_not_hold_a_finished_task`, `observe_recordings every_recorded_life_ends_with_the_verdict_that_a_person_would_give` |
@@ -25,6 +26,7 @@
 //! | `convert_config_file_to_dict` | `trouble::no_credential_reaches_the_database` |
 //! | credentials | `clusters::a_token_file_whose_token_expires_fails_no_task` |
 
+use adjourn::task::id::TaskId;
 use chrono::TimeDelta;
 use serde_json::json;
 
@@ -137,28 +139,56 @@ async fn a_node_that_stays_silent_is_given_up() {
     assert!(reason.contains("node"), "{reason}");
 }
 
+/// The node of a running pod is silent for too long, and comes back just before the task looks
+/// for itself, while the watch has not told it yet.
+async fn is_silent_for_a_while(room: &Room, name: &str) {
+    set(&room.api, name, "Running", running());
+    fall_silent(room, name);
+    room.until_seen().await;
+    room.api.mute(true);
+    set(&room.api, name, "Running", running());
+    room.leap(TimeDelta::seconds(301));
+}
+
+/// Waits until the task waits for its trigger for that many times.
+async fn until_it_waits_again(room: &Room, id: TaskId, times: usize) {
+    eventually("another wait", async || {
+        let history = room.told(id).await.history;
+        let waits = history.iter().filter(|change| change.event == "defer");
+        (waits.count() >= times).then_some(())
+    })
+    .await;
+    room.api.mute(false);
+}
+
 #[tokio::test]
 async fn a_node_that_came_back_is_waited_for_again() {
     let room = Room::open().await;
     let id = room.submit(json!({})).await;
     let name = room.pod(id, 1).await;
-    set(&room.api, &name, "Running", running());
-    fall_silent(&room, &name);
-    room.until_seen().await;
-    // It comes back just before the task looks for itself, and the watch has not told yet.
-    room.api.mute(true);
-    set(&room.api, &name, "Running", running());
-    room.leap(TimeDelta::seconds(301));
-    eventually("another wait", async || {
-        let history = room.told(id).await.history;
-        let waits = history.iter().filter(|change| change.event == "defer");
-        (waits.count() >= 2).then_some(())
-    })
-    .await;
-    room.api.mute(false);
+    is_silent_for_a_while(&room, &name).await;
+    until_it_waits_again(&room, id, 2).await;
     set(&room.api, &name, "Succeeded", ended(0));
     let told = room.ended(id).await;
     assert_eq!((told.task.state, told.task.try_number), ("success", 1));
+}
+
+#[tokio::test]
+async fn a_node_that_comes_and_goes_is_waited_for_three_times() {
+    let room = Room::open().await;
+    let id = room.submit(json!({})).await;
+    let name = room.pod(id, 1).await;
+    for times in 2..=4 {
+        is_silent_for_a_while(&room, &name).await;
+        until_it_waits_again(&room, id, times).await;
+    }
+    is_silent_for_a_while(&room, &name).await;
+    let told = room.until_state(id, "failed").await;
+    let reason = told.task.reason.unwrap();
+    assert!(reason.contains("node"), "{reason}");
+    room.api.mute(false);
+    room.ended(id).await;
+    assert!(room.api.pods().is_empty());
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use adjourn::clock::Clock;
 use adjourn::engine::{Disposer, Engine, EngineOptions, EngineSettings};
 use adjourn::operator::Operators;
 use adjourn::operator::pod::{PodOperator, PodOperatorSettings};
-use adjourn::pod::client::Connections;
+use adjourn::pod::client::{ConnectionSettings, Connections};
 use adjourn::service::{Service, TaskDetail};
 use adjourn::store::{EngineKind, LogRow, Scope, SqlCell, Store};
 use adjourn::task::id::TaskId;
@@ -25,6 +25,26 @@ use crate::stage::a_pod;
 /// How long anything may take before a test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What may be otherwise in a room.
+pub struct Furniture {
+    pub engine: EngineSettings,
+    pub operator: PodOperatorSettings,
+    pub log_reads_at_once: Option<usize>,
+}
+
+impl Default for Furniture {
+    fn default() -> Self {
+        Self {
+            engine: EngineSettings {
+                look: Duration::from_millis(50),
+                ..EngineSettings::default()
+            },
+            operator: PodOperatorSettings::default(),
+            log_reads_at_once: None,
+        }
+    }
+}
+
 pub struct Room {
     /// The cluster of tasks that name none.
     pub api: Api,
@@ -32,7 +52,7 @@ pub struct Room {
     pub triggers: PodTriggers,
     ahead: Arc<AtomicI64>,
     engine: Engine,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Room {
@@ -42,12 +62,28 @@ impl Room {
 
     /// A room with more clusters, by their connections' names.
     pub async fn beside(others: BTreeMap<String, &Api>) -> Self {
-        let api = Api::start().await;
-        let mut settings: BTreeMap<_, _> = others
+        let others = others
             .into_iter()
             .map(|(name, other)| (name, other.settings()))
             .collect();
-        settings.insert("kubernetes_default".to_owned(), api.settings());
+        Self::set_up(others, Furniture::default()).await
+    }
+
+    /// A room in which other settings hold.
+    pub async fn with(furniture: Furniture) -> Self {
+        Self::set_up(BTreeMap::new(), furniture).await
+    }
+
+    async fn set_up(
+        mut settings: BTreeMap<String, ConnectionSettings>,
+        furniture: Furniture,
+    ) -> Self {
+        let api = Api::start().await;
+        let own = ConnectionSettings {
+            log_reads_at_once: furniture.log_reads_at_once,
+            ..api.settings()
+        };
+        settings.insert("kubernetes_default".to_owned(), own);
         let connections = Connections::new(settings);
         let dir = tempfile::tempdir().unwrap();
         let ahead = Arc::new(AtomicI64::new(0));
@@ -59,7 +95,7 @@ impl Room {
         };
         let path = dir.path().join("adjourn/adjourn.db");
         let store = Store::open(&path, clock.now()).await.unwrap();
-        let operator = PodOperator::new(connections.clone(), PodOperatorSettings::default());
+        let operator = PodOperator::new(connections.clone(), furniture.operator);
         let operators = Operators::default().with("pod", Arc::new(operator));
         let triggers = PodTriggers::new(connections.clone(), store.installation());
         let service = Service::new(store.clone(), operators.clone(), clock.clone());
@@ -71,10 +107,7 @@ impl Room {
             clock,
             kind: EngineKind::Serve,
             scope: Scope::All,
-            settings: EngineSettings {
-                look: Duration::from_millis(50),
-                ..EngineSettings::default()
-            },
+            settings: furniture.engine,
         });
         Self {
             api,
@@ -82,7 +115,7 @@ impl Room {
             triggers,
             ahead,
             engine: engine.await.unwrap(),
-            _dir: dir,
+            dir,
         }
     }
 
@@ -121,6 +154,22 @@ impl Room {
             Ok(told) => told,
             Err(_) => panic!("never {state}: {:#?}", self.told(id).await),
         }
+    }
+
+    /// Waits until the task was resumed so often and waits again.
+    pub async fn until_resumed(&self, id: TaskId, times: u32) {
+        eventually("a resume", async || {
+            let told = self.told(id).await.task;
+            (told.resumes >= times && told.state == "deferred").then_some(())
+        })
+        .await;
+    }
+
+    /// Stops the engine; answers what must be kept for the database to stay, and the database.
+    pub async fn close(self) -> (tempfile::TempDir, std::path::PathBuf) {
+        self.engine.stop().await;
+        let path = self.service.store().path().to_owned();
+        (self.dir, path)
     }
 
     /// Waits until every task has ended and its pods are disposed of.

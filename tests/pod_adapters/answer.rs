@@ -39,9 +39,15 @@ pub(crate) fn matches(pod: &Value, selector: &str) -> bool {
     selector
         .split(',')
         .filter(|part| !part.is_empty())
-        .all(|part| match part.split_once('=') {
-            Some((key, value)) => pod["metadata"]["labels"][key] == value,
-            None => !pod["metadata"]["labels"][part].is_null(),
+        .all(|part| {
+            let labels = &pod["metadata"]["labels"];
+            if let Some((key, value)) = part.split_once("!=") {
+                return labels[key] != value;
+            }
+            match part.split_once('=') {
+                Some((key, value)) => labels[key] == value,
+                None => !labels[part].is_null(),
+            }
         })
 }
 

@@ -290,6 +290,28 @@ impl Api {
         self.changed.notify_waiters();
     }
 
+    /// Tells every watch that nothing has happened up to now.
+    pub fn bookmark(&self) -> u64 {
+        let version = {
+            let mut inner = self.lock();
+            inner.version += 1;
+            let version = inner.version;
+            let pod = json!({
+                "kind": "Pod", "apiVersion": "v1",
+                "metadata": {"resourceVersion": version.to_string()},
+                "spec": {"containers": null}, "status": {},
+            });
+            inner.history.push(Happened {
+                version,
+                kind: "BOOKMARK",
+                pod,
+            });
+            version
+        };
+        self.changed.notify_waiters();
+        version
+    }
+
     /// Forgets the history: a watch that goes on from before gets a 410.
     pub fn compact(&self) {
         let mut inner = self.lock();

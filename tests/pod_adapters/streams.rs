@@ -131,7 +131,9 @@ pub(crate) fn watch(shared: Shared, query: BTreeMap<String, String>) -> Response
                 }
                 if !inner.mute && going.number >= inner.lost_before {
                     for happened in &inner.history {
-                        if happened.version > going.next && matches(&happened.pod, &going.selector)
+                        if happened.version > going.next
+                            && (happened.kind == "BOOKMARK"
+                                || matches(&happened.pod, &going.selector))
                         {
                             going
                                 .ready

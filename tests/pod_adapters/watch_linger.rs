@@ -111,6 +111,7 @@ async fn ten_resumes_of_one_task_cost_one_list_and_one_watch() {
             schedule_timeout_seconds: 120.0,
             startup_timeout_seconds: 120.0,
         },
+        errors: 0,
         trigger_kwargs: serde_json::Map::new(),
     };
     for _ in 0..10 {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use adjourn::store::{Scope, StepCommit, StoreError, TaskFilter};
+use adjourn::store::{Scope, StepCommit, Store, StoreError, TaskFilter};
 use adjourn::task::id::TaskId;
 use adjourn::task::outcome::Ending;
 
@@ -172,21 +172,24 @@ async fn orphaned_triggers_pass_to_a_living_engine_and_others_do_not() {
         let claimed = claim_one(&store, 1).await;
         defer(&store, &claimed, 1).await;
     }
-    assert_eq!(
-        store
-            .watched_triggers("me", &Scope::All)
-            .await
-            .unwrap()
-            .len(),
-        2
-    );
+    let watched = |store: Store, owner: &'static str| async move {
+        let mut fences = store.watched_fences(owner, &Scope::All).await.unwrap();
+        fences.sort_unstable();
+        fences.into_iter().map(|(task, _)| task).collect::<Vec<_>>()
+    };
+    assert_eq!(watched(store.clone(), "me").await, ids);
     let scope = Scope::Tasks(vec![ids[1]]);
     let dead = HashSet::from(["me".to_owned()]);
     let adopted = store.adopt_triggers("heir", &scope, &dead).await.unwrap();
-    assert_eq!(adopted.len(), 1);
-    assert_eq!(adopted[0].task, ids[1]);
-    assert_eq!(adopted[0].spec, trigger());
-    let left = store.watched_triggers("me", &Scope::All).await.unwrap();
-    assert_eq!(left.len(), 1);
-    assert_eq!(left[0].task, ids[0]);
+    assert_eq!(adopted, 1);
+    assert_eq!(watched(store.clone(), "heir").await, ids[1..]);
+    assert_eq!(watched(store.clone(), "me").await, ids[..1]);
+    assert_eq!(
+        store.watchers(&Scope::All).await.unwrap(),
+        HashSet::from(["heir".to_owned(), "me".to_owned()])
+    );
+    let whole = store.triggers_of("heir", &ids).await.unwrap();
+    assert_eq!(whole.len(), 1, "the other one is somebody else's");
+    assert_eq!(whole[0].spec, trigger());
+    assert_eq!(whole[0].fence, store.task(ids[1]).await.unwrap().fence);
 }

@@ -7,6 +7,9 @@
 
 mod claims;
 mod files;
+mod limits;
+mod model;
+mod random;
 mod support;
 mod views;
 mod writes;

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use adjourn::local_cluster::process::{ClusterDir, StartOptions, start, stop};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
-use kube::api::{DeleteParams, ListParams};
+use kube::api::{AttachParams, DeleteParams, ListParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -61,16 +61,32 @@ impl Drop for Local {
 
 impl Cluster {
     fn start() -> Self {
-        let given = std::env::var_os("ADJOURN_TEST_KUBECONFIG").map(PathBuf::from);
-        let (kubeconfig, local) = match given {
-            Some(path) => (path, None),
-            None => {
-                let temp = tempfile::tempdir().unwrap();
-                let dir = ClusterDir::new(temp.path().join("cluster"));
-                let info = start(&dir, &StartOptions::new(env!("CARGO_BIN_EXE_adjourn"))).unwrap();
-                (info.kubeconfig, Some(Local { dir, _temp: temp }))
-            }
-        };
+        match std::env::var_os("ADJOURN_TEST_KUBECONFIG") {
+            Some(path) => Self::at(path.into(), None),
+            None => Self::another(),
+        }
+    }
+
+    /// A local cluster of its own, beside whichever the other tests share.
+    pub fn another() -> Self {
+        Self::start_local(false)
+    }
+
+    /// A local cluster of its own that makes faults when it is asked to.
+    pub fn with_faults() -> Arc<Self> {
+        Arc::new(Self::start_local(true))
+    }
+
+    fn start_local(faults: bool) -> Self {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = ClusterDir::new(temp.path().join("cluster"));
+        let mut options = StartOptions::new(env!("CARGO_BIN_EXE_adjourn"));
+        options.settings.faults = faults;
+        let info = start(&dir, &options).unwrap();
+        Self::at(info.kubeconfig, Some(Local { dir, _temp: temp }))
+    }
+
+    fn at(kubeconfig: PathBuf, local: Option<Local>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -93,6 +109,15 @@ impl Cluster {
         Api::namespaced(self.client.clone(), NAMESPACE)
     }
 
+    /// Orders faults in place of those that were ordered before.
+    pub fn order(&self, faults: &serde_json::Value) {
+        let request = http::Request::put("/__adjourn/faults")
+            .body(kube::client::Body::from(faults.to_string().into_bytes()))
+            .unwrap();
+        let answer = self.runtime.block_on(self.client.clone().send(request));
+        assert_eq!(answer.unwrap().status(), 200);
+    }
+
     /// The pods that are there of all tasks with this `dag_id`.
     pub fn pods(&self, dag: &str) -> Vec<Pod> {
         let params = ListParams::default().labels(&format!("dag_id={dag}"));
@@ -102,6 +127,23 @@ impl Cluster {
 
     pub fn pod(&self, name: &str) -> Option<Pod> {
         self.runtime.block_on(self.api().get_opt(name)).unwrap()
+    }
+
+    /// Creates a pod as somebody from outside would.
+    pub fn create(&self, pod: &serde_json::Value) {
+        let pod: Pod = serde_json::from_value(pod.clone()).unwrap();
+        let (api, params) = (self.api(), PostParams::default());
+        self.runtime.block_on(api.create(&params, &pod)).unwrap();
+    }
+
+    /// Runs a command in a pod's container; a pod that has ended is let be.
+    pub fn run_in(&self, name: &str, command: &[&str]) {
+        let (api, params) = (self.api(), AttachParams::default().stderr(false));
+        self.runtime.block_on(async {
+            if let Ok(process) = api.exec(name, command.iter().copied(), &params).await {
+                let _ = process.join().await;
+            }
+        });
     }
 
     /// Deletes a pod as somebody from outside would, and waits until it is gone.

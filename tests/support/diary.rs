@@ -21,11 +21,22 @@ use super::{Cluster, eventually};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
     pub name: String,
+    /// The attempt that it serves, as its label says.
+    pub attempt: String,
     pub phase: String,
     pub gone: bool,
 }
 
-type Pages = Arc<Mutex<BTreeMap<String, Seen>>>;
+/// All that was seen.
+#[derive(Default)]
+struct Book {
+    /// By uid.
+    pods: BTreeMap<String, Seen>,
+    /// By attempt: how many pods of it were alive at once, at the most.
+    most_alive: BTreeMap<String, usize>,
+}
+
+type Pages = Arc<Mutex<Book>>;
 
 /// Notes each pod of one `dag_id` from the moment it is opened.
 pub struct Diary {
@@ -79,7 +90,13 @@ impl Diary {
     }
 
     pub fn seen(&self) -> Vec<Seen> {
-        self.pages.lock().unwrap().values().cloned().collect()
+        self.pages.lock().unwrap().pods.values().cloned().collect()
+    }
+
+    /// How many pods of one attempt were alive at once, at the most.
+    pub fn most_alive(&self) -> usize {
+        let book = self.pages.lock().unwrap();
+        book.most_alive.values().copied().max().unwrap_or(0)
     }
 }
 
@@ -111,8 +128,12 @@ async fn write(api: Api<Pod>, label: String, mut version: String, pages: Pages) 
 }
 
 fn note(pages: &Pages, pod: &Pod, gone: bool) {
+    let labels = pod.metadata.labels.as_ref();
     let seen = Seen {
         name: pod.metadata.name.clone().unwrap(),
+        attempt: labels
+            .and_then(|labels| labels.get("try_number").cloned())
+            .unwrap_or_default(),
         phase: pod
             .status
             .as_ref()
@@ -121,5 +142,13 @@ fn note(pages: &Pages, pod: &Pod, gone: bool) {
         gone,
     };
     let uid = pod.metadata.uid.clone().unwrap();
-    pages.lock().unwrap().insert(uid, seen);
+    let attempt = seen.attempt.clone();
+    let mut book = pages.lock().unwrap();
+    book.pods.insert(uid, seen);
+    let is_alive = |pod: &&Seen| {
+        pod.attempt == attempt && !pod.gone && !["Succeeded", "Failed"].contains(&&*pod.phase)
+    };
+    let alive = book.pods.values().filter(is_alive).count();
+    let most = book.most_alive.entry(attempt.clone()).or_default();
+    *most = alive.max(*most);
 }

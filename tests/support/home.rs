@@ -14,7 +14,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use tempfile::TempDir;
 
-use super::{Cluster, Diary, Finished, Running, cluster, eventually};
+use super::{Cluster, Diary, Finished, Proxy, Running, cluster, eventually};
 
 pub struct Home {
     dir: TempDir,
@@ -27,12 +27,23 @@ pub struct Home {
 impl Home {
     /// A home beside the shared cluster.
     pub fn new() -> Self {
-        let mut home = Self::without_cluster();
-        let cluster = cluster();
+        Self::beside(cluster())
+    }
+
+    /// A home beside a cluster of the test's own.
+    pub fn beside(cluster: Arc<Cluster>) -> Self {
         let kubeconfig = cluster.kubeconfig().to_str().unwrap();
-        home = home.set("KUBECONFIG", kubeconfig);
+        let mut home = Self::without_cluster().set("KUBECONFIG", kubeconfig);
         home.cluster = Some(cluster);
         home
+    }
+
+    /// The way to the cluster leads through a proxy that can be cut.
+    pub fn through_a_proxy(self) -> (Self, Proxy) {
+        let text = std::fs::read_to_string(self.cluster().kubeconfig()).unwrap();
+        let proxy = Proxy::before(&text);
+        let kubeconfig = self.write("through-a-proxy.yaml", proxy.kubeconfig(&text));
+        (self.set("KUBECONFIG", &kubeconfig), proxy)
     }
 
     /// A home from which no cluster can be reached.

@@ -13,6 +13,7 @@ mod cluster;
 mod diary;
 mod home;
 mod process;
+mod proxy;
 mod tasks;
 
 use std::time::{Duration, Instant};
@@ -21,6 +22,7 @@ pub use cluster::{Cluster, cluster};
 pub use diary::Diary;
 pub use home::Home;
 pub use process::{Finished, Running};
+pub use proxy::Proxy;
 pub use tasks::{image, script, with};
 
 /// How long anything may take before a test fails: far longer than it does take.

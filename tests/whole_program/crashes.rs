@@ -71,6 +71,7 @@ fn all_is_well(home: &Home, diary: &Diary, count: u32) {
     assert_eq!(told["pods"].as_array().unwrap().len(), 1);
     let pods = diary.closed();
     assert_eq!(pods.len(), 1, "one pod ever: {pods:?}");
+    assert_eq!(diary.most_alive(), 1);
     home.until_count(
         "nothing left to dispose of",
         "SELECT count(*) = 0 FROM disposals",

@@ -8,14 +8,20 @@
 mod support;
 
 mod cancelling;
+mod clusters;
 mod crashes;
 mod daemon;
 mod deferral;
+mod doctor;
+mod engines;
+mod faults;
 mod interrupts;
 mod log_bytes;
+mod network;
 mod on_local_cluster;
 mod outside;
 mod refusals;
 mod results;
 mod running;
+mod storage;
 mod verdicts;

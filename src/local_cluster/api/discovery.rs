@@ -34,7 +34,7 @@ pub(crate) fn respond(path: &str) -> Result<Response, Refusal> {
             "/apis/authentication.k8s.io/v1", "/apis/authorization.k8s.io",
             "/apis/authorization.k8s.io/v1", "/apis/coordination.k8s.io",
             "/apis/coordination.k8s.io/v1", "/apis/events.k8s.io", "/apis/events.k8s.io/v1",
-            "/healthz", "/livez", "/openapi/v3", "/readyz", "/version",
+            "/healthz", "/livez", "/metrics", "/openapi/v3", "/readyz", "/version",
         ]}),
         "healthz" | "livez" | "readyz" => {
             return Ok((

@@ -20,6 +20,7 @@ use super::form;
 use super::list;
 use super::logs;
 use super::media::{self, Form};
+use super::metrics;
 use super::query::{ListOptions, Query};
 use super::refusal::Refusal;
 use super::reviews;
@@ -37,19 +38,26 @@ const BODY_LIMIT: usize = 3 * 1024 * 1024;
 pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
     let yaml = media::wants_yaml(&parts.headers);
-    let fault = Target::parse(parts.uri.path()).ok().and_then(|target| {
-        let watching = Query::parse(parts.uri.query().unwrap_or_default()).flag("watch");
-        api.faults
-            .draw(&parts.method, &target, parts.uri.path(), watching)
-    });
+    let target = Target::parse(parts.uri.path()).ok();
+    let watching = Query::parse(parts.uri.query().unwrap_or_default()).flag("watch");
+    let method = parts.method.clone();
+    let counted = |response: Response| {
+        if let Some(target) = &target {
+            let code = response.status();
+            api.requests.count(&method, target, watching, code);
+        }
+        response
+    };
+    let fault = target
+        .as_ref()
+        .and_then(|target| api.faults.draw(&method, target, parts.uri.path(), watching));
     if let Some(fault) = &fault
         && let Some(response) = fault.before().await
     {
-        return response;
+        return counted(response);
     }
-    let mut response = answer(&api, &mut parts, body)
-        .await
-        .unwrap_or_else(IntoResponse::into_response);
+    let answered = answer(&api, &mut parts, body).await;
+    let mut response = counted(answered.unwrap_or_else(IntoResponse::into_response));
     if let Some(fault) = &fault {
         response = fault.after(response);
     }
@@ -90,6 +98,9 @@ async fn answer(api: &Arc<Api>, parts: &mut Parts, body: Body) -> Result<Respons
     match target {
         Target::Document(path) if path == faults::PATH => {
             faults::respond(api, request.method, &request.body).await
+        }
+        Target::Document(path) if *request.method == Method::GET && path == metrics::PATH => {
+            Ok(api.requests.respond())
         }
         Target::Document(path) if *request.method == Method::GET => discovery::respond(&path),
         Target::Document(path) if *request.method == Method::POST => {

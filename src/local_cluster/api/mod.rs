@@ -21,6 +21,7 @@ mod list;
 mod logs;
 mod media;
 mod metadata;
+mod metrics;
 mod names;
 mod namespaces;
 mod openapi;

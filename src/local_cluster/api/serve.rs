@@ -18,6 +18,7 @@ use tower::ServiceExt;
 
 use super::create::furnish_namespace;
 use super::faults::{Cut, Faults, unless_cut};
+use super::metrics::Requests;
 use super::{dispatch, events, gzip, namespaces};
 use crate::local_cluster::node::Node;
 use crate::local_cluster::objects::{ObjectError, ObjectKey, Objects, Resource};
@@ -36,6 +37,7 @@ pub struct Api {
     pub(crate) token: String,
     pub(crate) stopping: CancellationToken,
     pub(crate) faults: Faults,
+    pub(crate) requests: Requests,
 }
 
 impl Api {
@@ -58,6 +60,7 @@ impl Api {
             token,
             stopping,
             faults: Faults::new(faults),
+            requests: Requests::default(),
         };
         for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
             let key = ObjectKey::cluster(Resource::Namespace, name);

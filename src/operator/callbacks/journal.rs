@@ -59,4 +59,8 @@ impl Journal for HeardJournal {
         }
         Ok(())
     }
+
+    fn log_is_full(&self) -> bool {
+        self.inner.log_is_full()
+    }
 }

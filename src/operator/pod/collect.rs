@@ -26,6 +26,8 @@ struct Source<'a> {
     /// The container has ended: its log can be read to the end.
     ended: bool,
     cursor: LogCursor,
+    check_identity: bool,
+    limits: LogLimits,
 }
 
 impl Call<'_> {
@@ -38,6 +40,29 @@ impl Call<'_> {
         &self,
         own: &OwnPod,
         seen: Option<&PodObservation>,
+    ) -> Result<(), Failure> {
+        self.collect_within(own, seen, LogLimits::default()).await
+    }
+
+    /// As [`Call::collect`], of a pod that runs on: no more than one read may bring. The rest
+    /// comes with the next resume.
+    pub async fn collect_newest(
+        &self,
+        own: &OwnPod,
+        seen: Option<&PodObservation>,
+    ) -> Result<(), Failure> {
+        let limits = LogLimits {
+            max_bytes: self.operator.settings.log_read_bytes,
+            ..LogLimits::default()
+        };
+        self.collect_within(own, seen, limits).await
+    }
+
+    async fn collect_within(
+        &self,
+        own: &OwnPod,
+        seen: Option<&PodObservation>,
+        limits: LogLimits,
     ) -> Result<(), Failure> {
         let fresh;
         let observation = match seen {
@@ -52,6 +77,9 @@ impl Call<'_> {
             }
         };
         for container in wanted(&self.file, observation) {
+            if self.context.journal.log_is_full() {
+                return Ok(());
+            }
             let Some(container_id) = container.container_id.as_deref() else {
                 // It was never started: there is no log.
                 continue;
@@ -68,16 +96,10 @@ impl Call<'_> {
                 container_id,
                 ended,
                 cursor,
+                check_identity: self.name_can_come_again(),
+                limits,
             };
-            let check_identity = self.name_can_come_again();
-            read(
-                &self.context,
-                own,
-                &source,
-                check_identity,
-                observation.gone,
-            )
-            .await?;
+            read(&self.context, own, &source, observation.gone).await?;
         }
         Ok(())
     }
@@ -151,7 +173,6 @@ async fn read(
     context: &TaskContext,
     own: &OwnPod,
     source: &Source<'_>,
-    check_identity: bool,
     gone: bool,
 ) -> Result<(), Failure> {
     if gone {
@@ -165,8 +186,8 @@ async fn read(
         cursor: source.cursor.clone(),
         ended: source.ended,
         previous: false,
-        check_identity,
-        limits: LogLimits::default(),
+        check_identity: source.check_identity,
+        limits: source.limits,
     };
     let mut reader = match logs::open(&own.client, &request).await {
         Ok(LogOpening::Reading(reader)) => reader,
@@ -185,15 +206,23 @@ async fn read(
         }
         Err(error) => return not_read(context, own, source, &error).await,
     };
+    let mut step = reader.next().await;
     loop {
-        match reader.next().await {
+        match step {
             Ok(LogStep::Batch(batch)) => {
                 let uid = &own.identity.uid;
                 let name = &source.container.name;
-                context
-                    .journal
-                    .append_log(uid, name, batch.lines, batch.cursor)
-                    .await?;
+                let journal = &context.journal;
+                // The next lines are read while these are being stored.
+                let (stored, next) = tokio::join!(
+                    journal.append_log(uid, name, batch.lines, batch.cursor),
+                    reader.next()
+                );
+                stored?;
+                if journal.log_is_full() {
+                    return Ok(());
+                }
+                step = next;
             }
             Ok(LogStep::End(LogEnd::NotALog { text })) if source.ended => {
                 let error = format!("the node sent its own words instead of the log: {text}");

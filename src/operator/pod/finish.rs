@@ -121,8 +121,10 @@ impl Call<'_> {
         reason: String,
         exit_code: Option<i32>,
     ) -> Result<Ending, Failure> {
+        crate::failpoint::reach!("cleanup.before");
         self.tell_teardown(own, &observation).await?;
         let observation = self.end_sidecars(own, observation).await?;
+        crate::failpoint::reach!("cleanup.after");
         Ok(Ending {
             reason,
             exit_code,

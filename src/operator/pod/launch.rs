@@ -207,9 +207,10 @@ impl Call<'_> {
     ) -> Result<Pod, Failure> {
         let mut body = manifest.into_value();
         mark(&mut body, &intent.nonce);
-        let creation = lifecycle::create(client, &intent.namespace, &intent.name, &body)
-            .await
-            .map_err(|error| refused(&error))?;
+        crate::failpoint::reach!("create.before");
+        let creation = lifecycle::create(client, &intent.namespace, &intent.name, &body).await;
+        crate::failpoint::reach!("create.answered");
+        let creation = creation.map_err(|error| refused(&error))?;
         let pod = match creation {
             Creation::Created(pod) => *pod,
             Creation::AlreadyExists => find_own(client, intent).await?,

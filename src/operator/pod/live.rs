@@ -55,7 +55,9 @@ impl Call<'_> {
                     // Without a batch the log has ended for now; the verdict reads the rest.
                     if let Some(batch) = batch {
                         self.keep(own, &follower.container, batch).await?;
-                        lines.push(next_batch(follower));
+                        if !self.context.journal.log_is_full() {
+                            lines.push(next_batch(follower));
+                        }
                     }
                 }
             }
@@ -82,6 +84,9 @@ impl Call<'_> {
         followed: &mut HashMap<String, String>,
     ) -> Result<Vec<Follower>, Failure> {
         let mut fresh = Vec::new();
+        if self.context.journal.log_is_full() {
+            return Ok(fresh);
+        }
         for container in wanted(&self.file, observation) {
             let Some(id) = container.container_id.clone() else {
                 continue;

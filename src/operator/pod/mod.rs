@@ -31,6 +31,7 @@ use async_trait::async_trait;
 pub use collect::POST_TERMINATION_TIMEOUT;
 pub use plan::{PlanError, PlanOptions, plan};
 pub use preview::{Preview, PreviewOptions, preview};
+pub use xcom::XCOM_PATIENCE;
 
 use super::callbacks::{CallbackLimits, PodCallbacks, PodMutationHook, Registered, apply_hook};
 use super::{Failure, Operator, Refused, Step, TaskContext};
@@ -60,6 +61,9 @@ pub struct PodOperator {
 pub struct PodOperatorSettings {
     /// Environment variables of this process that templates may read, with their values.
     pub template_env: std::collections::BTreeMap<String, String>,
+    /// How many bytes one read brings of the log of a container that runs on; all that there is
+    /// when absent.
+    pub log_read_bytes: Option<u64>,
 }
 
 impl PodOperator {
@@ -177,6 +181,9 @@ impl Operator for PodOperator {
     }
 
     async fn on_kill(&self, context: &TaskContext) -> Result<Ending, Failure> {
-        Call::new(self, context)?.on_kill().await
+        let call = Call::new(self, context)?;
+        let ending = call.on_kill().await?;
+        call.tell_kill(&ending).await;
+        Ok(ending)
     }
 }

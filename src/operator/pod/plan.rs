@@ -107,7 +107,7 @@ pub(super) fn template_context(file: &TaskFile, options: &PlanOptions<'_>) -> Te
         run_id: key.run_id.clone(),
         map_index: key.map_index,
         try_number: options.try_number,
-        logical_date: options.submitted_at,
+        logical_date: key.logical_date().unwrap_or(options.submitted_at),
         env: options.template_env.clone(),
     }
 }

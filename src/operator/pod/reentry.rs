@@ -6,14 +6,20 @@ use serde_json::Value;
 
 use super::advice::after_waiting;
 use super::call::{Call, OwnPod, disposal};
+use super::collect::ended_at;
 use super::launch::{elsewhere, unwell};
 use crate::operator::verdict::kill_deletion;
 use crate::operator::{Failure, Step};
 use crate::pod::lifecycle;
 use crate::pod::observe::{PodObservation, PodVerdict, judge, node_is_silent, observe};
 use crate::task::deferral::{EventStatus, TriggerEvent};
+use crate::task::file::{CallbackEvent, OnFinishAction};
 use crate::task::outcome::{Ending, FailureKind};
 use crate::task::pods::DisposalAction;
+use crate::trigger::pod::errors_before;
+
+/// How often in a row a task may wait again after its wait ended in an error while its pod lived.
+const MOST_ERRORS: u32 = 3;
 
 /// How long the last logs of a cancelled task's pod are waited for.
 const LAST_LOGS: Duration = Duration::from_secs(5);
@@ -37,28 +43,54 @@ impl Call<'_> {
         self.note_startup_events(&own).await?;
         match event.status {
             EventStatus::Running => {
-                self.collect(&own, seen.as_ref()).await?;
+                self.collect_newest(&own, seen.as_ref()).await?;
                 // The status after the logs: a pod that ended meanwhile must not be missed.
                 let observation = look(&own, seen.clone()).await?;
                 if let Some(seen) = seen.filter(|_| observation.gone) {
                     // How it ended, only the watch can tell: the trigger is asked once more.
-                    return Ok(self.deferral(&own, &seen));
+                    return Ok(self.deferral(&own, &seen, 0));
                 }
                 self.invoke_defer_method(&own, observation).await
             }
             EventStatus::Error => {
                 let observation = look(&own, seen).await?;
-                if node_is_silent(&observation) {
+                let errors = errors_before(&event) + 1;
+                if node_is_silent(&observation) || errors > MOST_ERRORS {
                     return self.conclude(&own, observation, &event).await;
                 }
                 // What has not ended after all, on a node that has come back, is waited for.
-                self.invoke_defer_method(&own, observation).await
+                match self.invoke_defer_method(&own, observation.clone()).await? {
+                    Step::Defer { .. } => Ok(self.deferral(&own, &observation, errors)),
+                    ended @ (Step::Complete(_) | Step::Skip(_)) => Ok(ended),
+                }
             }
             EventStatus::Success | EventStatus::Failed | EventStatus::Timeout => {
-                let observation = look(&own, seen).await?;
+                let observation = match seen {
+                    Some(seen) if self.is_over(&event, &seen) => seen,
+                    seen => look(&own, seen).await?,
+                };
                 self.conclude(&own, observation, &event).await
             }
         }
+    }
+
+    /// Whether another look at the pod could tell nothing that matters: all in it has ended, and
+    /// that it may be deleted meanwhile is found out by whoever wants its log or its end.
+    fn is_over(&self, event: &TriggerEvent, seen: &PodObservation) -> bool {
+        if seen.phase.is_final() {
+            return true;
+        }
+        // The phase follows a moment later. It matters to who is told of it, and to what is to
+        // become of a pod that is not deleted in any case.
+        let told = [
+            CallbackEvent::OnPodCompletion,
+            CallbackEvent::OnPodTeardown,
+            CallbackEvent::OnPodCleanup,
+        ];
+        event.status == EventStatus::Success
+            && self.file.pod.on_finish_action == OnFinishAction::DeletePod
+            && seen.containers.iter().all(|one| ended_at(one).is_some())
+            && !told.iter().any(|event| self.listeners.wants(*event))
     }
 
     /// The trigger has nothing more to wait for: the verdict, or the end of our patience.
@@ -121,7 +153,10 @@ impl Call<'_> {
 
     /// `on_kill`: fetches what logs there are and asks for the pod's end.
     pub async fn on_kill(&self) -> Result<Ending, Failure> {
-        match tokio::time::timeout(LAST_LOGS, self.last_logs()).await {
+        crate::failpoint::reach!("kill.before");
+        let last_logs = tokio::time::timeout(LAST_LOGS, self.last_logs()).await;
+        crate::failpoint::reach!("kill.after");
+        match last_logs {
             Ok(Ok(())) => {}
             Ok(Err(Failure::FenceLost)) => return Err(Failure::FenceLost),
             Ok(Err(error)) => {

@@ -25,14 +25,18 @@ impl Call<'_> {
         }
         self.tell_start(own, &observation).await?;
         self.tell_deferral(own).await?;
-        Ok(self.deferral(own, &observation))
+        Ok(self.deferral(own, &observation, 0))
     }
 
-    /// The task waits for the pod's trigger.
-    pub fn deferral(&self, own: &OwnPod, observation: &PodObservation) -> Step {
+    /// The task waits for the pod's trigger, after so many waits in a row that ended in an error.
+    pub fn deferral(&self, own: &OwnPod, observation: &PodObservation, errors: u32) -> Step {
         let identity = &observation.identity;
+        let kwargs = PodTriggerKwargs {
+            errors,
+            ..self.awaited(own, observation)
+        };
         Step::Defer {
-            trigger: self.awaited(own, observation).to_spec(),
+            trigger: kwargs.to_spec(),
             reason: format!("waits for the pod {}/{}", identity.namespace, identity.name),
         }
     }
@@ -54,6 +58,7 @@ impl Call<'_> {
                 schedule_timeout_seconds: parameters.schedule_timeout().as_secs_f64(),
                 startup_timeout_seconds: parameters.startup_timeout_seconds.as_secs_f64(),
             },
+            errors: 0,
             trigger_kwargs: parameters.trigger_kwargs.clone(),
         }
     }

@@ -4,6 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::limits::ClusterLimits;
 use super::source::{Prepared, Surroundings};
 use super::{ConnectError, ConnectionSettings};
 
@@ -28,6 +31,7 @@ pub(super) struct Shared {
     pub(super) kube: RwLock<kube::Client>,
     pub(super) refreshed: tokio::sync::Mutex<Option<tokio::time::Instant>>,
     pub(super) requests: AtomicU64,
+    pub(super) limits: Arc<ClusterLimits>,
 }
 
 impl std::fmt::Debug for ClusterClient {
@@ -50,8 +54,18 @@ impl ClusterClient {
     ///
     /// When no kubeconfig is found, or it cannot be read, or names no such context.
     pub async fn connect(settings: &ConnectionSettings) -> Result<Self, ConnectError> {
+        Self::connect_within(settings, |_| Arc::new(ClusterLimits::of(settings))).await
+    }
+
+    /// As [`ClusterClient::connect`], within limits that may be shared with others on the same
+    /// server.
+    pub(super) async fn connect_within(
+        settings: &ConnectionSettings,
+        limits: impl FnOnce(&str) -> Arc<ClusterLimits>,
+    ) -> Result<Self, ConnectError> {
         let prepared = Prepared::new(settings, &Surroundings::of_this_process()).await?;
         let kube = prepared.client().await?;
+        let limits = limits(&prepared.server());
         Ok(Self {
             shared: Arc::new(Shared {
                 id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
@@ -68,6 +82,7 @@ impl ClusterClient {
                 kube: RwLock::new(kube),
                 refreshed: tokio::sync::Mutex::new(None),
                 requests: AtomicU64::new(0),
+                limits,
             }),
         })
     }
@@ -113,6 +128,13 @@ impl ClusterClient {
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.shared.requests.load(Ordering::Relaxed)
+    }
+
+    /// Waits until one more log may be read from this cluster. To be held while it is read.
+    pub(crate) async fn may_read_log(&self) -> Option<OwnedSemaphorePermit> {
+        // Nobody closes the semaphore.
+        let logs = Arc::clone(&self.shared.limits.log_reads);
+        logs.acquire_owned().await.ok()
     }
 
     /// The client underneath, for what is not wrapped here (exec). It has the credentials of

@@ -2,7 +2,7 @@
 //!
 //! A [`ClusterClient`] is cheap to clone and belongs to one connection; [`Clients`] hands out the
 //! same one to everybody who names the same connection, so that ten thousand tasks share a
-//! handful of TCP connections. Every request has a deadline, errors know whether trying again can
+//! handful of TCP connections, and one bound on how much is asked of a cluster at once. Every request has a deadline, errors know whether trying again can
 //! help, and expired credentials are read again instead of failing a task.
 
 mod backoff;
@@ -10,6 +10,7 @@ mod connect;
 mod connect_error;
 mod connections;
 mod error;
+mod limits;
 mod pool;
 mod proxy;
 mod request;

@@ -1,10 +1,11 @@
 //! One client per distinct connection.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
 use tokio::sync::Mutex;
 
+use super::limits::ClusterLimits;
 use super::{ClusterClient, ConnectError, ConnectionOverrides, ConnectionSettings};
 
 /// Hands out clients: the same one for the same connection and overrides.
@@ -13,9 +14,15 @@ use super::{ClusterClient, ConnectError, ConnectionOverrides, ConnectionSettings
 #[derive(Debug, Clone, Default)]
 pub struct Clients {
     known: Arc<Mutex<HashMap<Key, Known>>>,
+    /// By server: a task with a kubeconfig of its own has a client of its own, and the cluster
+    /// is still the same. Connections that disagree about the bounds do not share them.
+    limits: Arc<StdMutex<HashMap<LimitsKey, Arc<ClusterLimits>>>>,
 }
 
 type Key = (String, ConnectionOverrides);
+
+/// The server's address and the bounds.
+type LimitsKey = (String, usize, usize);
 
 #[derive(Debug)]
 struct Known {
@@ -51,7 +58,9 @@ impl Clients {
         {
             return Ok(found.client.clone());
         }
-        let client = ClusterClient::connect(&settings).await?;
+        let client =
+            ClusterClient::connect_within(&settings, |server| self.limits(server, &settings))
+                .await?;
         known.insert(
             key,
             Known {
@@ -60,5 +69,18 @@ impl Clients {
             },
         );
         Ok(client)
+    }
+
+    fn limits(&self, server: &str, settings: &ConnectionSettings) -> Arc<ClusterLimits> {
+        let key = (
+            server.to_owned(),
+            settings.requests_at_once(),
+            settings.log_reads_at_once(),
+        );
+        let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        let shared = limits
+            .entry(key)
+            .or_insert_with(|| Arc::new(ClusterLimits::of(settings)));
+        Arc::clone(shared)
     }
 }

@@ -5,14 +5,17 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
+use chrono::DateTime;
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::BodyExt;
 use kube::client::Body;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::sync::SemaphorePermit;
 
 use super::source::login_problem;
 use super::{ApiError, Backoff, ClusterClient, ConnectError, Refusal};
+use crate::clock::Timestamp;
 
 /// How often a request is tried before its error is handed on.
 const ATTEMPTS: u32 = 4;
@@ -111,6 +114,21 @@ impl ClusterClient {
         Ok(version.git_version)
     }
 
+    /// What time the server says it is, to the second; `None` if it does not say.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError`] when it does not answer.
+    pub async fn server_time(&self) -> Result<Option<Timestamp>, ApiError> {
+        let request = ApiRequest::get("/version".to_owned(), "ask for the server's time");
+        let response = self.within(&request, self.answer(&request)).await?;
+        let date = response.headers().get(http::header::DATE);
+        Ok(date
+            .and_then(|date| date.to_str().ok())
+            .and_then(|date| chrono::DateTime::parse_from_rfc2822(date).ok())
+            .map(|date| date.to_utc()))
+    }
+
     /// Sends a request that may safely be sent twice, up to four times, and reads the answer.
     pub(crate) async fn read<T: DeserializeOwned>(
         &self,
@@ -124,6 +142,7 @@ impl ClusterClient {
         &self,
         request: &ApiRequest,
     ) -> Result<T, ApiError> {
+        let _turn = self.turn().await;
         let bytes = self.within(request, self.answer_bytes(request)).await?;
         serde_json::from_slice(&bytes).map_err(|source| ApiError::Unreadable {
             request: request.words.clone(),
@@ -137,6 +156,7 @@ impl ClusterClient {
         &self,
         request: &ApiRequest,
     ) -> Result<(http::StatusCode, Body), ApiError> {
+        let _turn = self.turn().await;
         let response = self.within(request, self.answer(request)).await?;
         Ok((response.status(), response.into_body()))
     }
@@ -164,6 +184,13 @@ impl ClusterClient {
             tracing::debug!(%error, ?delay, "trying again");
             tokio::time::sleep(delay).await;
         }
+    }
+
+    /// Waits until one more request may be under way on this cluster. That is not yet the
+    /// server's time: the deadline begins when the request is sent.
+    async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // Nobody closes the semaphore.
+        self.shared.limits.requests.acquire().await.ok()
     }
 
     async fn answer_bytes(&self, request: &ApiRequest) -> Result<Bytes, ApiError> {
@@ -255,14 +282,42 @@ pub(crate) fn not_answered(request: &ApiRequest, error: kube::Error) -> ApiError
     }
 }
 
-/// `Retry-After` in whole seconds, the only form that the API server uses.
+/// `Retry-After`: whole seconds from the API server itself; a proxy in front of it may give a
+/// moment, which is counted from the answer's own.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers
-        .get(http::header::RETRY_AFTER)?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()?;
-    Some(Duration::from_secs(seconds))
+    let told = |name| Some(headers.get(name)?.to_str().ok()?.trim());
+    let wanted = told(http::header::RETRY_AFTER)?;
+    if let Ok(seconds) = wanted.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let moment = |text| DateTime::parse_from_rfc2822(text).ok();
+    let now = moment(told(http::header::DATE)?)?;
+    (moment(wanted)? - now).to_std().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(pairs: &[(&'static str, &str)]) -> Option<Duration> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.insert(*name, value.parse().unwrap());
+        }
+        retry_after(&headers)
+    }
+
+    #[test]
+    fn the_server_says_how_long_in_seconds_and_a_proxy_until_when() {
+        assert_eq!(told(&[("retry-after", "7")]), Some(Duration::from_secs(7)));
+        let date = ("date", "Tue, 24 Nov 2026 08:59:30 GMT");
+        let moment = ("retry-after", "Tue, 24 Nov 2026 09:00:00 GMT");
+        assert_eq!(told(&[date, moment]), Some(Duration::from_secs(30)));
+        // One that has passed is no reason to wait, and one without a now says nothing.
+        let past = ("retry-after", "Tue, 24 Nov 2026 08:00:00 GMT");
+        assert_eq!(told(&[date, past]), None);
+        assert_eq!(told(&[moment]), None);
+        assert_eq!(told(&[date]), None);
+        assert_eq!(told(&[("retry-after", "soon")]), None);
+    }
 }

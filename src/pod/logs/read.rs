@@ -7,6 +7,7 @@ use futures::StreamExt;
 use http::StatusCode;
 use http_body_util::{BodyDataStream, BodyExt};
 use kube::client::Body;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::filter::{CursorFilter, Passed, advance};
 use super::request::{LogBatch, LogEnd, LogLimits, LogOpening, LogRequest, LogStep};
@@ -82,6 +83,13 @@ pub(super) async fn open_as(
             pod.namespace, pod.name, request.container
         ),
     );
+    // A log that is followed has a worker to itself anyway, and must not hold up those that are
+    // read in a moment.
+    let turn = if follow {
+        None
+    } else {
+        client.may_read_log().await
+    };
     let (status, body) = match client.retrying(|| client.open(&asked)).await {
         Ok(answer) => answer,
         Err(error) if error.is_not_found() => return Ok(LogOpening::Gone),
@@ -102,7 +110,7 @@ pub(super) async fn open_as(
         return Ok(LogOpening::Gone);
     }
     Ok(LogOpening::Reading(Box::new(LogReader::new(
-        asked, body, request, cursor, restarted, follow,
+        asked, body, request, cursor, restarted, follow, turn,
     ))))
 }
 
@@ -120,6 +128,8 @@ pub struct LogReader {
     batch: LogBatch,
     batch_bytes: usize,
     taken_bytes: u64,
+    /// The permit to read, which a log that is followed does not need.
+    _turn: Option<OwnedSemaphorePermit>,
     /// Set once nothing more will come; handed on after what is ready.
     outcome: Option<Result<LogEnd, ApiError>>,
 }
@@ -141,6 +151,7 @@ impl LogReader {
         cursor: LogCursor,
         restarted: Option<i64>,
         follow: bool,
+        turn: Option<OwnedSemaphorePermit>,
     ) -> Self {
         let mut reader = Self {
             asked,
@@ -158,10 +169,11 @@ impl LogReader {
             },
             batch_bytes: 0,
             taken_bytes: 0,
+            _turn: turn,
             outcome: None,
         };
         if let Some(stamp_ns) = restarted {
-            reader.remark(RESTARTED, stamp_ns);
+            reader.remark(RESTARTED, stamp_ns, LineKind::Gap);
         }
         reader
     }
@@ -267,19 +279,19 @@ impl LogReader {
                 return false;
             };
             match passed {
-                Passed::Gap => self.remark(GAP, self.batch.cursor.stamp_ns),
+                Passed::Gap => self.remark(GAP, self.batch.cursor.stamp_ns, LineKind::Gap),
                 Passed::Line(line) => {
                     let bytes = line.text.len() as u64;
-                    if self
-                        .limits
-                        .max_bytes
-                        .is_some_and(|max| self.taken_bytes + bytes > max)
+                    // One line at least: the next read must not stand where this one began.
+                    if let Some(max) = self.limits.max_bytes
+                        && self.taken_bytes > 0
+                        && self.taken_bytes + bytes > max
                     {
                         let words = format!(
-                            "the log goes on, and is not kept beyond {} bytes",
-                            self.taken_bytes
+                            "one read brings no more than {max} bytes of the log (read_bytes in [task_log]); it goes on with the next"
                         );
-                        self.remark(&words, self.batch.cursor.stamp_ns);
+                        let stamp_ns = self.batch.cursor.stamp_ns;
+                        self.remark(&words, stamp_ns, LineKind::Event);
                         self.ready.clear();
                         self.outcome = Some(Ok(LogEnd::CapReached));
                         return false;
@@ -298,12 +310,12 @@ impl LogReader {
         }
     }
 
-    fn remark(&mut self, words: &str, stamp_ns: i64) {
+    fn remark(&mut self, words: &str, stamp_ns: i64, kind: LineKind) {
         self.batch.lines.push(LogLine {
             container: self.container.clone(),
             stamp_ns,
             text: words.as_bytes().to_vec(),
-            kind: LineKind::Gap,
+            kind,
         });
     }
 

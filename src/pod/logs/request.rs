@@ -38,7 +38,7 @@ pub struct LogLimits {
     pub batch_bytes: usize,
     /// Bytes of text in one line; a longer one comes in pieces.
     pub line_bytes: usize,
-    /// Bytes of text in this read; beyond it the read ends with a visible mark.
+    /// Bytes of text in this read; there it ends with a visible mark, and the next one goes on.
     pub max_bytes: Option<u64>,
     /// How long the server may be silent.
     pub silence: Duration,
@@ -47,8 +47,9 @@ pub struct LogLimits {
 impl Default for LogLimits {
     fn default() -> Self {
         Self {
-            batch_lines: 500,
-            batch_bytes: 64 << 10,
+            // Each batch is a transaction, and each transaction waits for the disk.
+            batch_lines: 5000,
+            batch_bytes: 512 << 10,
             line_bytes: 256 << 10,
             max_bytes: None,
             silence: Duration::from_secs(60),

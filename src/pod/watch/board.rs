@@ -4,26 +4,29 @@
 //! is remembered for a while, so that a task which is being resumed and then waits again learns
 //! how its pod ended.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::slot::{Inner, Known, Slot, is_newer, lock};
+use crate::clock::Clock;
 use crate::pod::observe::PodObservation;
 use crate::task::pods::PodIdentity;
 
 /// The pods of one namespace.
 #[derive(Debug)]
 pub(super) struct Board {
-    state: Mutex<State>,
+    pub(super) state: Mutex<State>,
     /// How long what is left is remembered.
     linger: Duration,
     /// Of how many pods at most.
     remembered: usize,
+    /// The clock of those who wait, once the first has said so.
+    pub(super) clock: OnceLock<Clock>,
     /// Somebody wants the watch verified.
     verification_wanted: AtomicBool,
     /// Wakes the verifier: for a verification, or to look for a pod that the watch does not show.
@@ -31,13 +34,15 @@ pub(super) struct Board {
 }
 
 #[derive(Debug)]
-struct State {
-    slots: HashMap<Arc<str>, Arc<Slot>>,
+pub(super) struct State {
+    pub(super) slots: HashMap<Arc<str>, Arc<Slot>>,
     /// Pods that were left, oldest first, and since when. One that somebody waits for again is
     /// still named here, with another time than its slot's.
     left: VecDeque<(Instant, Arc<str>)>,
     /// How many wait.
     waiters: usize,
+    /// How often those who said so want the watch verified, and how many of them.
+    pub(super) rhythms: BTreeMap<Duration, usize>,
     /// Since when nobody has waited, if nobody does.
     idle_since: Instant,
     /// Whether one whole list has been taken.
@@ -63,12 +68,14 @@ impl Board {
                 slots: HashMap::new(),
                 left: VecDeque::new(),
                 waiters: 0,
+                rhythms: BTreeMap::new(),
                 idle_since: Instant::now(),
                 synced: false,
                 trouble: None,
             }),
             linger,
             remembered,
+            clock: OnceLock::new(),
             verification_wanted: AtomicBool::new(false),
             wake_verifier: Notify::new(),
         }

@@ -12,6 +12,7 @@ use super::session::Session;
 use super::settings::WatchSettings;
 use super::slot::Slot;
 use super::verify::Verifier;
+use crate::clock::Clock;
 use crate::pod::client::ClusterClient;
 use crate::pod::observe::PodObservation;
 use crate::task::pods::PodIdentity;
@@ -81,6 +82,7 @@ impl PodWatchHub {
             watch,
             slot,
             seen: 0,
+            rhythm: None,
         }
     }
 
@@ -173,6 +175,7 @@ pub struct Subscription {
     slot: Arc<Slot>,
     /// The version that [`Subscription::changed`] has handed out last.
     seen: u64,
+    rhythm: Option<Duration>,
 }
 
 impl std::fmt::Debug for Subscription {
@@ -198,6 +201,17 @@ impl Subscription {
         std::future::poll_fn(|context| self.slot.poll_changed(&mut self.seen, context)).await
     }
 
+    /// From now on the cluster itself is looked at this often at least, whatever the watch tells.
+    /// One look is for all who wait in the namespace: with ten thousand waiters it is no more
+    /// requests, and no more work, than with the most impatient one of them. When `clock` was set
+    /// meanwhile, [`Subscription::changed`] tells what is known once more.
+    pub fn verify_every(&mut self, every: Duration, clock: &Clock) {
+        self.watch.board.add_rhythm(every, clock);
+        if let Some(before) = self.rhythm.replace(every) {
+            self.watch.board.remove_rhythm(before);
+        }
+    }
+
     /// Says that a look at the cluster itself is due. Costs nothing: however many ask, it is one
     /// request in [`WatchSettings::verify_every`].
     pub fn verify(&self) {
@@ -213,6 +227,9 @@ impl Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
+        if let Some(every) = self.rhythm {
+            self.watch.board.remove_rhythm(every);
+        }
         self.watch.board.unregister(&self.slot);
     }
 }

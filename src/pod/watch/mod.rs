@@ -14,8 +14,10 @@
 //! Knows nothing of tasks and triggers. Invariant: what a waiter sees never goes back in time.
 
 mod board;
+mod clock_steps;
 mod counts;
 mod hub;
+mod rhythm;
 mod session;
 mod settings;
 mod slot;
@@ -25,3 +27,4 @@ mod verify;
 pub use counts::WatchCounts;
 pub use hub::{PodWatchHub, Subscription};
 pub use settings::WatchSettings;
+pub use stream::observation_in;

@@ -189,8 +189,7 @@ impl Session {
                 WatchEvent::Bookmark { version, all_told } => {
                     count(&self.counters.bookmarks);
                     if all_told && let Some(listed) = first_list.take() {
-                        count(&self.counters.relists);
-                        self.board.end_list(&listed, &version);
+                        self.end_list(&listed, &version);
                         self.board.set_trouble(None);
                         self.relist_at = Instant::now() + self.settings.relist_every;
                     }
@@ -285,9 +284,14 @@ impl Session {
                 break;
             }
         }
-        count(&self.counters.relists);
-        self.board.end_list(&listed, &version);
+        self.end_list(&listed, &version);
         Ok(version)
+    }
+
+    fn end_list(&self, listed: &HashSet<String>, version: &str) {
+        count(&self.counters.relists);
+        self.board.end_list(listed, version);
+        tracing::info!(namespace = %self.namespace, pods = listed.len(), "the pods are listed");
     }
 }
 

@@ -119,6 +119,14 @@ impl Inner {
         self.all_wakers()
     }
 
+    /// Lets whoever waits look at the same once more.
+    pub(super) fn show_again(&mut self) -> Wakers {
+        if !self.is_unseen() {
+            self.version += 1;
+        }
+        self.all_wakers()
+    }
+
     /// Forgets who is to be woken: who still waits asks again. Also for when a waiter leaves,
     /// since it is not known which waker is its own.
     pub(super) fn all_wakers(&mut self) -> Wakers {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::pod::client::{ApiError, ApiRequest, Refusal, not_answered};
-use crate::pod::observe::PodView;
+use crate::pod::observe::{PodObservation, PodView};
 
 /// No object of the API is larger than 1.5 MiB in the server's own store.
 const LONGEST_LINE: usize = 8 << 20;
@@ -117,6 +117,20 @@ enum Kind {
     Deleted,
     Bookmark,
     Error,
+}
+
+/// What one line of a watch shows of its pod; nothing for a bookmark or an error.
+///
+/// # Errors
+///
+/// When the line is no event of a watch.
+pub fn observation_in(line: &[u8]) -> Result<Option<PodObservation>, serde_json::Error> {
+    Ok(match parse(line)? {
+        WatchEvent::Is(pod) | WatchEvent::Left(pod) => Some(pod.into_observation()),
+        WatchEvent::Bookmark { .. } | WatchEvent::Refused(_) | WatchEvent::Unreadable { .. } => {
+            None
+        }
+    })
 }
 
 fn parse(line: &[u8]) -> Result<WatchEvent, serde_json::Error> {

@@ -1,9 +1,12 @@
 //! Looks besides the watch: for ends that it has not told, and for pods that it cannot show.
 
+use std::time::Duration;
+
 use futures::StreamExt;
 use tokio::time::Instant;
 
 use super::board::Origin;
+use super::clock_steps::ClockSteps;
 use super::counts::count;
 use super::session::{PodPage, Session};
 use crate::pod::client::{ApiError, ApiRequest};
@@ -20,6 +23,14 @@ const AT_ONCE: usize = 8;
 /// Pods of a final phase: what is left out are those that may still change by themselves.
 const ENDED: &str = "status.phase!=Running,status.phase!=Pending";
 
+/// Waits until a moment has come; for ever without one.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// One namespace's verifier, to be run as a task.
 pub(super) struct Verifier {
     session: Session,
@@ -35,21 +46,40 @@ impl Verifier {
     /// Runs until it is aborted.
     pub(super) async fn run(self) {
         let board = &self.session.board;
+        let mut verified = Instant::now();
+        let mut steps: Option<ClockSteps> = None;
         loop {
-            board.wake_verifier.notified().await;
+            let due = |every: Option<Duration>| every.map(|every| verified + every);
+            tokio::select! {
+                () = board.wake_verifier.notified() => {}
+                () = until(due(board.rhythm())) => {}
+            }
+            match &mut steps {
+                None => steps = board.clock().cloned().map(ClockSteps::new),
+                Some(steps) => {
+                    if steps.stepped() {
+                        board.show_all_again();
+                    }
+                }
+            }
             let began = Instant::now();
-            if board.take_wish()
-                && let Err(error) = self.verify().await
-            {
-                count(&self.session.counters.errors);
-                tracing::debug!(%error, namespace = %self.session.namespace, "verification failed");
+            let mut left_alone = Duration::ZERO;
+            let is_due = due(board.rhythm()).is_some_and(|due| due <= began);
+            if board.take_wish() || is_due {
+                verified = began;
+                if let Err(error) = self.verify().await {
+                    count(&self.session.counters.errors);
+                    tracing::debug!(%error, namespace = %self.session.namespace, "verification failed");
+                    left_alone = error.retry_after().unwrap_or_default();
+                }
             }
             let unseen = board.unseen(began - self.session.settings.unseen_after);
             let again = unseen.too_early || !unseen.pods.is_empty();
             self.look_for(unseen.pods).await;
             // A namespace in which a look takes long is looked at less often.
             let pause = self.session.settings.verify_every.max(began.elapsed() * 9);
-            tokio::time::sleep(pause.saturating_sub(began.elapsed())).await;
+            let pause = pause.saturating_sub(began.elapsed()).max(left_alone);
+            tokio::time::sleep(pause).await;
             if again {
                 board.wake_verifier.notify_one();
             }

@@ -1,5 +1,6 @@
 //! What a pod trigger makes of a look at its pod: a pure function.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -7,7 +8,7 @@ use chrono::TimeDelta;
 use super::kwargs::PodTerms;
 use crate::clock::Timestamp;
 use crate::pod::observe::{
-    ContainerState, PodObservation, PodVerdict, StartStage, hopeless_start, judge,
+    ContainerState, PodObservation, PodPhase, PodVerdict, StartStage, hopeless_start, judge,
 };
 use crate::task::deferral::{EventStatus, TriggerEvent};
 
@@ -24,6 +25,8 @@ pub struct FirstSeen {
     pub scheduled: Option<Timestamp>,
     /// The node had stopped reporting.
     pub silent: Option<Timestamp>,
+    /// The pod ran.
+    pub running: Option<Timestamp>,
 }
 
 impl FirstSeen {
@@ -33,6 +36,9 @@ impl FirstSeen {
         Self {
             scheduled: self.scheduled.or(observation.scheduled.then_some(now)),
             silent: observation.node_silent.then(|| self.silent.unwrap_or(now)),
+            running: self
+                .running
+                .or((observation.phase == PodPhase::Running).then_some(now)),
         }
     }
 }
@@ -76,7 +82,7 @@ pub fn decide(
                     "the pod's node has stopped reporting: it is taken to be lost".to_owned(),
                 );
             }
-            let due = log_moment(terms, observation)?;
+            let due = log_moment(terms, seen, observation)?;
             if due > now {
                 return None;
             }
@@ -135,11 +141,20 @@ fn silence_ends(seen: FirstSeen) -> Option<Timestamp> {
     seen.silent.map(|since| after(since, NODE_GRACE))
 }
 
-/// When the task is to be resumed for its newest logs: at the stored moment, but not before the
-/// container has run for one interval, since nothing can be there to fetch.
-fn log_moment(terms: &PodTerms, observation: &PodObservation) -> Option<Timestamp> {
+/// When the task is to be resumed for its newest logs: at the stored moment, one interval after it
+/// began to wait.
+///
+/// The first time it is between half an interval and a whole one after the container's start, when
+/// there is something to fetch, and where in between its uid decides: a thousand tasks that began
+/// in the same second do not come back in the same second, and each then keeps its own rhythm. It
+/// is never later than one interval after the wait and the container have begun.
+fn log_moment(
+    terms: &PodTerms,
+    seen: FirstSeen,
+    observation: &PodObservation,
+) -> Option<Timestamp> {
     let due = terms.next_log_at?;
-    let interval = seconds(terms.logging_interval_seconds.unwrap_or_default());
+    let interval = terms.logging_interval_seconds.unwrap_or_default();
     let started = observation
         .app_container(&terms.base_container)
         .and_then(|container| match &container.state {
@@ -148,7 +163,28 @@ fn log_moment(terms: &PodTerms, observation: &PodObservation) -> Option<Timestam
             | ContainerState::Terminated(_)
             | ContainerState::Unreported => None,
         });
-    Some(started.map_or(due, |started| due.max(after(started, interval))))
+    let Some(started) = started else {
+        return Some(due);
+    };
+    // A cluster whose clock is ahead must not put the first look off.
+    let started = seen.running.map_or(started, |running| started.min(running));
+    let first = after(
+        started,
+        seconds(interval * phase(&observation.identity.uid)),
+    );
+    let waits_since = due
+        .checked_sub_signed(seconds(interval))
+        .unwrap_or(Timestamp::MIN_UTC);
+    Some(if waits_since < first { first } else { due })
+}
+
+/// Where in its first interval a pod's logs are fetched: from a half to a whole, always the same
+/// for one pod.
+fn phase(uid: &str) -> f64 {
+    let mut hasher = DefaultHasher::new();
+    uid.hash(&mut hasher);
+    let spread = u32::try_from(hasher.finish() >> 32).unwrap_or_default();
+    0.5 + 0.5 * f64::from(spread) / f64::from(u32::MAX)
 }
 
 /// The next moment at which the same look could call for an event.
@@ -163,7 +199,7 @@ pub fn next_moment(
             StartStage::Scheduling => terms.schedule_by,
             StartStage::Initializing | StartStage::Starting => start_by(terms, seen),
         }),
-        PodVerdict::Running => log_moment(terms, observation)
+        PodVerdict::Running => log_moment(terms, seen, observation)
             .into_iter()
             .chain(silence_ends(seen))
             .min(),

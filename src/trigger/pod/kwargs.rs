@@ -26,6 +26,10 @@ pub struct PodTriggerKwargs {
     /// What it waits for.
     #[serde(flatten)]
     pub terms: PodTerms,
+    /// How often in a row the wait has ended in an error although the pod lived, carried into the
+    /// event.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub errors: u32,
     /// The user's own, carried into the event.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub trigger_kwargs: Map<String, Value>,
@@ -50,6 +54,14 @@ pub struct PodTerms {
     pub schedule_timeout_seconds: f64,
     /// How long the base container may take to start once a node has been chosen, in seconds.
     pub startup_timeout_seconds: f64,
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands a reference over"
+)]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl PodTriggerKwargs {

@@ -9,4 +9,4 @@ mod wait;
 
 pub use decide::{FirstSeen, NODE_GRACE, decide, next_moment};
 pub use kwargs::{KIND, PodTerms, PodTriggerKwargs, VERSION};
-pub use wait::PodTriggers;
+pub use wait::{PodTriggers, errors_before};

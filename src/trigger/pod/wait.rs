@@ -26,10 +26,16 @@ impl PodTriggers {
     /// Pod triggers on any of `connections`, which watch the pods of one installation.
     #[must_use]
     pub fn new(connections: Connections, installation: &str) -> Self {
+        Self::watching(connections, installation, WatchSettings::default())
+    }
+
+    /// As [`PodTriggers::new`], with watches that are kept alive as `settings` say.
+    #[must_use]
+    pub fn watching(connections: Connections, installation: &str, settings: WatchSettings) -> Self {
         let selector = format!("{INSTALLATION_LABEL}={installation}");
         Self {
             connections,
-            hub: PodWatchHub::new(selector, WatchSettings::default()),
+            hub: PodWatchHub::new(selector, settings),
         }
     }
 
@@ -54,15 +60,36 @@ impl TriggerKind for PodTriggers {
     }
 }
 
-/// The user's own `trigger_kwargs`.
-type OwnKwargs = Map<String, Value>;
+/// What the event carries beside what was seen, under names that no observation has: the user's
+/// own `trigger_kwargs`, and how often the wait has ended in an error.
+#[derive(Default)]
+struct Carried {
+    errors: u32,
+    own: Map<String, Value>,
+}
 
-/// The event with the user's own beside what was seen, under a name that no observation has.
-fn carrying(mut event: TriggerEvent, own: Option<Box<OwnKwargs>>) -> TriggerEvent {
-    if let Some(own) = own {
-        event.payload["trigger_kwargs"] = Value::Object(*own);
+impl Carried {
+    fn by(self, mut event: TriggerEvent) -> TriggerEvent {
+        if self.errors > 0 {
+            event.payload[ERRORS] = self.errors.into();
+        }
+        if !self.own.is_empty() {
+            event.payload["trigger_kwargs"] = Value::Object(self.own);
+        }
+        event
     }
-    event
+}
+
+/// Where an event carries [`PodTriggerKwargs::errors`].
+const ERRORS: &str = "errors";
+
+/// How often in a row the wait had ended in an error before the one that this event ended.
+#[must_use]
+pub fn errors_before(event: &TriggerEvent) -> u32 {
+    event.payload[ERRORS]
+        .as_u64()
+        .and_then(|errors| u32::try_from(errors).ok())
+        .unwrap_or_default()
 }
 
 struct PodTrigger {
@@ -76,32 +103,34 @@ impl Trigger for PodTrigger {
     async fn wait(self: Box<Self>) -> TriggerEvent {
         // Boxed: connecting takes much room, and only for a moment.
         let mut pod = Box::pin(self.subscribe()).await;
-        let (terms, own, clock) = self.into_what_waiting_takes();
+        let (terms, carried, clock) = self.into_what_waiting_takes();
         let mut seen = FirstSeen::default();
-        let poll = terms.poll_interval();
-        let mut next_poll = Instant::now() + poll;
+        // The watch may be blind: the hub asks the API server itself.
+        pod.verify_every(terms.poll_interval(), &clock);
         loop {
             let now = clock.now();
-            let mut wake = next_poll;
+            let mut moment = None;
             if let Some(observation) = pod.latest() {
                 seen = seen.and(&observation, now);
                 if let Some(event) = decide(&terms, seen, &observation, now) {
-                    return carrying(event, own);
+                    return carried
+                        .map(|carried| *carried)
+                        .unwrap_or_default()
+                        .by(event);
                 }
                 let due = next_moment(&terms, seen, &observation);
-                if let Some(left) = due.and_then(|due| (due - now).to_std().ok()) {
-                    // A hair later, so that the moment has come when it is looked at.
-                    wake = wake.min(Instant::now() + left + Duration::from_millis(1));
+                let left = due.and_then(|due| (due - now).to_std().ok());
+                // A hair later, so that the moment has come when it is looked at.
+                moment = left.map(|left| Instant::now() + left + Duration::from_millis(1));
+            }
+            // A change of the pod, or of the clock, is told; nothing else could call for an event.
+            match moment {
+                Some(moment) => {
+                    let _ = tokio::time::timeout_at(moment, pod.changed()).await;
                 }
-            }
-            tokio::select! {
-                _ = pod.changed() => {}
-                () = tokio::time::sleep_until(wake) => {}
-            }
-            if Instant::now() >= next_poll {
-                next_poll = Instant::now() + poll;
-                // The watch may be blind: the hub asks the API server itself.
-                pod.verify();
+                None => {
+                    pod.changed().await;
+                }
             }
         }
     }
@@ -109,10 +138,14 @@ impl Trigger for PodTrigger {
 
 impl PodTrigger {
     /// Lets go of what only subscribing took: there are as many as tasks that wait.
-    fn into_what_waiting_takes(self: Box<Self>) -> (PodTerms, Option<Box<OwnKwargs>>, Clock) {
-        let own = self.kwargs.trigger_kwargs;
-        let own = (!own.is_empty()).then(|| Box::new(own));
-        (self.kwargs.terms, own, self.clock)
+    fn into_what_waiting_takes(self: Box<Self>) -> (PodTerms, Option<Box<Carried>>, Clock) {
+        let carried = Carried {
+            errors: self.kwargs.errors,
+            own: self.kwargs.trigger_kwargs,
+        };
+        let usual = carried.errors == 0 && carried.own.is_empty();
+        let carried = (!usual).then(|| Box::new(carried));
+        (self.kwargs.terms, carried, self.clock)
     }
 
     /// Joins the watch of the pod's namespace; a connection that cannot be made yet is tried
@@ -146,7 +179,7 @@ mod tests {
     use crate::task::pods::PodIdentity;
 
     #[test]
-    fn the_users_own_trigger_kwargs_are_carried_into_the_event() {
+    fn the_users_own_trigger_kwargs_and_the_count_of_errors_are_carried_into_the_event() {
         let seen = PodObservation::unseen(PodIdentity {
             namespace: "jobs".into(),
             name: "a".into(),
@@ -159,8 +192,14 @@ mod tests {
             payload: serde_json::to_value(&seen).unwrap(),
         };
         let own = json!({"team": "billing"});
-        let carried = carrying(event, own.as_object().cloned().map(Box::new));
+        assert_eq!(errors_before(&event), 0);
+        let carried = Carried {
+            errors: 2,
+            own: own.as_object().cloned().unwrap(),
+        }
+        .by(event);
         assert_eq!(carried.payload["trigger_kwargs"], own);
+        assert_eq!(errors_before(&carried), 2);
         let read: PodObservation = serde_json::from_value(carried.payload).unwrap();
         assert_eq!(read, seen);
     }

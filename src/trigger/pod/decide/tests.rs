@@ -88,14 +88,54 @@ fn without_a_logging_interval_a_running_pod_calls_for_nothing() {
 
 #[test]
 fn with_a_logging_interval_a_running_pod_calls_for_a_resume_each_interval() {
-    // Started at second 1005; the interval of 30 s is counted from then.
-    let (terms, never) = (terms(Some(30.0)), FirstSeen::default());
-    assert_eq!(next_moment(&terms, never, &running()), Some(at(1035)));
-    assert_eq!(status(&terms, never, &running(), 1034), None);
+    // Deferred at second 1000, started at 1005: the first look is counted from the start.
+    let (mut terms, never) = (terms(Some(30.0)), FirstSeen::default());
+    let first = next_moment(&terms, never, &running()).unwrap();
+    assert!((at(1020)..=at(1035)).contains(&first), "{first}");
+    assert_eq!(status(&terms, never, &running(), 1019), None);
     assert_eq!(
         status(&terms, never, &running(), 1035),
         Some(EventStatus::Running)
     );
+    // Deferred again at that moment: each further look follows one interval later.
+    terms.next_log_at = Some(after(first, seconds(30.0)));
+    assert_eq!(next_moment(&terms, never, &running()), terms.next_log_at);
+    // Deferred long after the start, by another worker or another attempt: likewise.
+    terms.next_log_at = Some(at(5030));
+    assert_eq!(next_moment(&terms, never, &running()), Some(at(5030)));
+}
+
+fn of_uid(number: u32) -> PodObservation {
+    let mut observation = running();
+    observation.identity.uid = format!("7c9e6679-7425-40de-944b-{number:012x}");
+    observation
+}
+
+#[test]
+fn a_thousand_pods_of_one_second_are_not_looked_at_in_one_second() {
+    let (terms, never) = (terms(Some(30.0)), FirstSeen::default());
+    let mut seconds = [0_u32; 31];
+    for number in 0..1000 {
+        let first = next_moment(&terms, never, &of_uid(number)).unwrap();
+        // Not before there can be much to fetch, and never later than the interval.
+        assert!((at(1020)..=at(1035)).contains(&first), "{first}");
+        let second = (first - at(1005)).num_milliseconds() / 1000;
+        seconds[usize::try_from(second).unwrap()] += 1;
+        assert_eq!(next_moment(&terms, never, &of_uid(number)), Some(first));
+    }
+    // 66.7 in each of fifteen seconds, if the spread were even.
+    let busiest = *seconds.iter().max().unwrap();
+    assert!(busiest < 110, "{seconds:?}");
+    assert!(seconds[15..30].iter().all(|pods| *pods > 30), "{seconds:?}");
+}
+
+#[test]
+fn a_clusters_clock_that_is_ahead_does_not_put_the_logs_off() {
+    let state = json!({"running": {"startedAt": "1970-01-01T01:16:45Z"}});
+    let ahead = pod("Running", Some("n"), Some(state));
+    let seen = FirstSeen::default().and(&ahead, at(1006));
+    let first = next_moment(&terms(Some(30.0)), seen, &ahead).unwrap();
+    assert!((at(1021)..=at(1036)).contains(&first), "{first}");
 }
 
 #[test]

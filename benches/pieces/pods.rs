@@ -1,5 +1,4 @@
-//! How long it takes to make a pod from a task's parameters, and what goes before it.
-#![allow(missing_docs, reason = "a bench has no readers of its documentation")]
+//! Making a pod from a task's parameters, and what goes before it.
 
 use std::collections::BTreeMap;
 
@@ -17,8 +16,8 @@ const TASKS: [&str; 2] = ["plain", "typical"];
 
 fn text(which: &str) -> &'static str {
     match which {
-        "plain" => include_str!("../examples/hello.yaml"),
-        _ => include_str!("../examples/gpu-training.yaml"),
+        "plain" => include_str!("../../examples/hello.yaml"),
+        _ => include_str!("../../examples/gpu-training.yaml"),
     }
 }
 
@@ -47,10 +46,6 @@ fn made(task: &TaskFile) -> PodManifest {
     };
     let mut names = RandomNames::new(StdRng::seed_from_u64(1));
     build(&task.pod, &context, &mut names).unwrap_or_else(|error| panic!("{error}"))
-}
-
-fn main() {
-    divan::main();
 }
 
 #[divan::bench(args = TASKS)]
