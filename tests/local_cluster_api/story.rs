@@ -29,13 +29,15 @@ impl State {
             .collect();
         conditions.sort();
         facts.extend(conditions);
+        let ends =
+            !status["reason"].is_null() || !pod["metadata"]["deletionGracePeriodSeconds"].is_null();
         let mut containers = BTreeMap::new();
         for list in ["initContainerStatuses", "containerStatuses"] {
             for one in status[list].as_array().into_iter().flatten() {
                 let (kind, state) = one["state"].as_object().unwrap().iter().next().unwrap();
                 // Which of the two it is when a pod is made to end is a matter of moments.
                 let reason = match state["reason"].as_str() {
-                    Some("ErrImagePull") if !status["reason"].is_null() => "ImagePullBackOff",
+                    Some("ErrImagePull") if ends => "ImagePullBackOff",
                     Some(reason) => reason,
                     None => "",
                 };
