@@ -36,22 +36,27 @@ pub(super) async fn attend(
     deadline: Option<Timestamp>,
 ) -> Came {
     let guarded = AssertUnwindSafe(step).catch_unwind();
-    tokio::pin!(guarded);
+    // Beside the step, never in its stead: one that is held still while it stands in line for a
+    // connection to the store keeps the line from moving, and whoever looks after it with it.
+    tokio::select! {
+        done = guarded => done.map_or_else(|panic| Came::Broken(words_of(&*panic)), |result| Came::Done(Box::new(result))),
+        () = shared.stopping.cancelled() => Came::Stopping,
+        came = keep_an_eye_on(shared, row, deadline) => came,
+    }
+}
+
+/// Gives signs of life until something comes in between.
+async fn keep_an_eye_on(shared: &Arc<Shared>, row: &TaskRow, deadline: Option<Timestamp>) -> Came {
     let mut renewed = shared.clock.now();
     let mut look = tokio::time::interval(shared.settings.look);
     loop {
-        tokio::select! {
-            done = &mut guarded => return done.map_or_else(|panic| Came::Broken(words_of(&*panic)), |result| Came::Done(Box::new(result))),
-            () = shared.stopping.cancelled() => return Came::Stopping,
-            _ = look.tick() => {
-                let now = shared.clock.now();
-                if deadline.is_some_and(|deadline| deadline <= now) {
-                    return Came::TimeUp;
-                }
-                if let Some(came) = look_after(shared, row, &mut renewed, now).await {
-                    return came;
-                }
-            }
+        look.tick().await;
+        let now = shared.clock.now();
+        if deadline.is_some_and(|deadline| deadline <= now) {
+            return Came::TimeUp;
+        }
+        if let Some(came) = look_after(shared, row, &mut renewed, now).await {
+            return came;
         }
     }
 }
