@@ -1,11 +1,10 @@
 //! The recorded lives of pods, lived again on our own node: the same pods, real processes, the
 //! same requests, and the same states in the same order.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures::TryStreamExt;
 use futures::future::join_all;
+use futures::{Stream, TryStreamExt};
 use http::Request;
 use http_body_util::BodyExt;
 use k8s_openapi::api::core::v1::Pod;
@@ -16,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::cluster::{Cluster, PATIENCE, options};
+use crate::story::{State, add, difference, story};
 
 /// Between two requests as much time passes as in the recording, but no more than this: enough
 /// for what must not happen meanwhile to happen.
@@ -67,7 +67,7 @@ async fn live(client: &Client, recording: &Value) -> Option<String> {
         (kind, &event["object"])
     }));
     let (seen, news) = watch::channel(Vec::new());
-    let watching = follow(client, name, seen);
+    let watching = follow(watch_for(client, name).await, seen);
     let living = async {
         let mut complaints = act(client, recording, news.clone()).await;
         let lived = wait(news.clone(), |lived| is_over(&expected, lived)).await;
@@ -84,14 +84,24 @@ async fn live(client: &Client, recording: &Value) -> Option<String> {
     (!complaints.is_empty()).then(|| format!("{name}: {}", complaints.join("\n  ")))
 }
 
-async fn follow(client: &Client, name: &str, seen: watch::Sender<Vec<State>>) {
+/// Watches the pod from before its creation on.
+async fn watch_for(
+    client: &Client,
+    name: &str,
+) -> impl Stream<Item = kube::Result<WatchEvent<Value>>> + use<> {
     let path = format!(
         "/api/v1/namespaces/rec/pods?watch=1&fieldSelector=metadata.name={name}&timeoutSeconds=120"
     );
     let request = Request::get(path).body(Vec::new()).unwrap();
-    let stream = client.request_events::<Value>(request).await.unwrap();
-    let mut stream = std::pin::pin!(stream);
-    while let Some(event) = stream.try_next().await.unwrap() {
+    client.request_events(request).await.unwrap()
+}
+
+async fn follow(
+    events: impl Stream<Item = kube::Result<WatchEvent<Value>>>,
+    seen: watch::Sender<Vec<State>>,
+) {
+    let mut events = std::pin::pin!(events);
+    while let Some(event) = events.try_next().await.unwrap() {
         let (kind, pod) = match &event {
             WatchEvent::Added(pod) => ("ADDED", pod),
             WatchEvent::Modified(pod) => ("MODIFIED", pod),
@@ -255,147 +265,7 @@ fn lines(log: &str) -> Vec<&str> {
     lines
 }
 
-/// What one event shows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct State {
-    kind: String,
-    facts: Vec<String>,
-    /// By name.
-    containers: BTreeMap<String, String>,
-}
-
-impl State {
-    fn of(kind: &str, pod: &Value) -> Self {
-        let status = &pod["status"];
-        let mut facts = vec![
-            format!("phase={}", status["phase"]),
-            format!("reason={}", status["reason"]),
-            format!("grace={}", pod["metadata"]["deletionGracePeriodSeconds"]),
-        ];
-        let mut conditions: Vec<String> = status["conditions"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|one| format!("{}={}/{}", one["type"], one["status"], one["reason"]))
-            .collect();
-        conditions.sort();
-        facts.extend(conditions);
-        let mut containers = BTreeMap::new();
-        for list in ["initContainerStatuses", "containerStatuses"] {
-            for one in status[list].as_array().into_iter().flatten() {
-                let (kind, state) = one["state"].as_object().unwrap().iter().next().unwrap();
-                let shown = format!(
-                    "{kind}/{}/{} restarts={} last={}",
-                    state["reason"],
-                    state["exitCode"],
-                    one["restartCount"],
-                    one["lastState"]["terminated"]["exitCode"],
-                );
-                containers.insert(one["name"].to_string(), shown);
-            }
-        }
-        Self {
-            kind: kind.to_owned(),
-            facts,
-            containers,
-        }
-    }
-
-    /// Whether a node that is quicker or slower than the recorded one may leave this state out: a
-    /// container ends, or goes from one try of its image to the next, before anybody has looked.
-    fn may_be_missed(&self, next: Option<&Self>) -> bool {
-        let Some(next) = next.filter(|_| self.kind == "MODIFIED") else {
-            return false;
-        };
-        self.containers.iter().any(|(name, now)| {
-            let then = next.containers.get(name).map_or("", String::as_str);
-            let ends = now.starts_with("running") && then.starts_with("terminated");
-            let pulls = |state: &str| {
-                state.starts_with("waiting/\"ErrImagePull\"")
-                    || state.starts_with("waiting/\"ImagePullBackOff\"")
-            };
-            ends || (pulls(now) && pulls(then))
-        })
-    }
-}
-
-/// Adds a state, if it shows anything new.
-fn add(story: &mut Vec<State>, state: State) {
-    let known = story.last().is_some_and(|last| {
-        state.kind == "MODIFIED" && last.facts == state.facts && last.containers == state.containers
-    });
-    if !known {
-        story.push(state);
-    }
-}
-
-fn story<'a>(events: impl Iterator<Item = (&'a str, &'a Value)>) -> Vec<State> {
-    let mut story = Vec::new();
-    for (kind, pod) in events {
-        add(&mut story, State::of(kind, pod));
-    }
-    story
-}
-
 /// Whether all has happened that the recording shows.
 fn is_over(expected: &[State], lived: &[State]) -> bool {
     difference(expected, lived).is_none() || lived.last().is_some_and(|last| last.kind == "DELETED")
-}
-
-/// Where two lives part.
-fn difference(expected: &[State], lived: &[State]) -> Option<String> {
-    let (mut i, mut j) = (0, 0);
-    while i < expected.len() || j < lived.len() {
-        let (wanted, found) = (expected.get(i), lived.get(j));
-        if wanted == found {
-            (i, j) = (i + 1, j + 1);
-        } else if wanted.is_some_and(|one| one.may_be_missed(expected.get(i + 1))) {
-            i += 1;
-        } else if found.is_some_and(|one| one.may_be_missed(lived.get(j + 1))) {
-            j += 1;
-        } else {
-            return Some(format!("wanted {wanted:?}\n  found  {found:?}"));
-        }
-    }
-    None
-}
-
-/// The comparison itself must notice what it is there for.
-#[test]
-fn lives_that_differ_are_told_apart() {
-    let pod = |phase: &str, state: Value| {
-        json!({"metadata": {}, "status": {"phase": phase, "containerStatuses": [
-            {"name": "base", "state": state, "restartCount": 0, "lastState": {}}]}})
-    };
-    let waiting = pod(
-        "Pending",
-        json!({"waiting": {"reason": "ContainerCreating"}}),
-    );
-    let running = pod("Running", json!({"running": {}}));
-    let ended = pod(
-        "Running",
-        json!({"terminated": {"reason": "Error", "exitCode": 1}}),
-    );
-    let failed = pod(
-        "Failed",
-        json!({"terminated": {"reason": "Error", "exitCode": 1}}),
-    );
-    let life = |pods: &[&Value]| story(pods.iter().map(|pod| ("MODIFIED", *pod)));
-    let whole = life(&[&waiting, &running, &ended, &failed]);
-    assert_eq!(
-        difference(&whole, &life(&[&waiting, &ended, &failed])),
-        None
-    );
-    assert_eq!(
-        difference(&life(&[&waiting, &ended, &failed]), &whole),
-        None
-    );
-    for wrong in [
-        life(&[&waiting, &running, &ended]),
-        life(&[&waiting, &running, &failed]),
-        life(&[&running, &waiting, &ended, &failed]),
-        life(&[&waiting, &running, &ended, &failed, &running]),
-    ] {
-        assert!(difference(&whole, &wrong).is_some(), "{wrong:?}");
-    }
 }

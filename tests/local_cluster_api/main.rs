@@ -21,4 +21,5 @@ mod ownership;
 mod process;
 mod python;
 mod recorded;
+mod story;
 mod terminal;

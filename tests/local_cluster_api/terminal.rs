@@ -78,13 +78,25 @@ fn a_person_at_a_terminal_gets_one_in_the_container() {
 #[test]
 fn a_command_in_a_container_that_has_ended_is_refused_with_the_reason() {
     let cluster = Cluster::start();
-    let ended = ["run", "a", "--image=x", "--restart=Never", "--", "true"];
-    said(&cluster, &ended);
-    let wait = "--for=jsonpath={.status.phase}=Succeeded";
-    said(&cluster, &["wait", wait, "pod/a", "--timeout=30s"]);
-    let output = run(&cluster, &["exec", "a", "--", "true"]);
+    let path = cluster.dir.path().join("pod.yaml");
+    let pod = "
+kind: Pod
+apiVersion: v1
+metadata: {name: a}
+spec:
+  restartPolicy: Never
+  containers:
+  - {name: goes, image: x, command: ['true']}
+  - {name: stays, image: x, command: [sleep, '1000']}
+";
+    std::fs::write(&path, pod).unwrap();
+    said(&cluster, &["apply", "-f", path.to_str().unwrap()]);
+    let state = ".status.containerStatuses[0].state.terminated.exitCode";
+    let wait = format!("--for=jsonpath={{{state}}}=0");
+    said(&cluster, &["wait", &wait, "pod/a", "--timeout=30s"]);
+    let output = run(&cluster, &["exec", "a", "-c", "goes", "--", "true"]);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(told.contains("container not found (\"a\")"), "{told}");
+    assert!(told.contains("container not found (\"goes\")"), "{told}");
 }
 
 #[test]

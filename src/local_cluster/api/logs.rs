@@ -114,7 +114,7 @@ fn options(key: &ObjectKey, query: &Query) -> Result<LogOptions, Refusal> {
             "at most one of `sinceTime` or `sinceSeconds` may be specified",
         )));
     }
-    if query.text("stream").is_some_and(|stream| stream != "All") {
+    if query.has("stream") {
         return Err(invalid(Cause::forbidden("stream", "may not be specified")));
     }
     Ok(LogOptions {

@@ -46,11 +46,12 @@ pub(super) fn respond(path: &str, body: &[u8]) -> Result<Response, Refusal> {
         ),
         _ => return Err(Refusal::method_not_allowed()),
     };
-    let asked: Value = parse_json(body).map_err(|why| {
-        Refusal::bad_request(format!("the review could not be read as JSON: {why}"))
-    })?;
     let mut review = json!({"kind": kind, "apiVersion": version, "metadata": {}});
-    if let Some(spec) = asked.get("spec") {
+    // Whatever is asked, the answer is the same: a question that is not written as JSON is not
+    // repeated in it.
+    if let Ok(Value::Object(asked)) = parse_json(body)
+        && let Some(spec) = asked.get("spec")
+    {
         review["spec"] = spec.clone();
     }
     review["status"] = status;

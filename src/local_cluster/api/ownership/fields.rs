@@ -239,14 +239,18 @@ fn join(path: &str, member: &str) -> String {
     }
 }
 
+fn written(value: &Value) -> String {
+    value.to_string()
+}
+
 impl Step {
     fn of_item(key: Key, item: &Value) -> Self {
         match key {
             Key::Member(key) => Self::Item {
                 key: key.to_owned(),
-                value: item[key].to_string(),
+                value: written(&item[key]),
             },
-            Key::Itself => Self::Value(item.to_string()),
+            Key::Itself => Self::Value(written(item)),
         }
     }
 
@@ -261,7 +265,7 @@ impl Step {
                 let (key, value) = keys.iter().next()?;
                 Some(Self::Item {
                     key: key.clone(),
-                    value: value.to_string(),
+                    value: written(value),
                 })
             }
             _ => None,
@@ -287,8 +291,8 @@ impl Step {
     fn is(&self, item: &Value) -> bool {
         match self {
             Self::Member(_) => false,
-            Self::Item { key, value } => item[key].to_string() == *value,
-            Self::Value(value) => item.to_string() == *value,
+            Self::Item { key, value } => written(&item[key]) == *value,
+            Self::Value(value) => written(item) == *value,
         }
     }
 
