@@ -146,7 +146,8 @@ impl Fields {
             let (one, other) = (step.find(one), step.find(other));
             let inside = field.inside.differing(one, other);
             // A list's item, or a map, differs only in what is in it, unless it is not there.
-            let compared = if field.inside.is_empty() {
+            let maps = one.is_object() && other.is_object();
+            let compared = if field.inside.is_empty() && !maps {
                 one != other
             } else {
                 one.is_null() != other.is_null()
