@@ -28,7 +28,7 @@ pub(crate) fn respond(
     let decoded = decode::body(collection.resource, body, media::body_form(headers)?)?;
     let mut warnings = complaints(collection.resource, &decoded, validation)?;
     let object = create(api, collection, decoded.object, dry_run, &mut warnings)?;
-    let mut response = media::json(StatusCode::CREATED, &object);
+    let mut response = media::object(StatusCode::CREATED, &object);
     add_warnings(&mut response, &warnings);
     Ok(response)
 }

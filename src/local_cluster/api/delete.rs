@@ -45,16 +45,17 @@ pub(crate) fn respond(
     options: &DeleteOptions,
 ) -> Result<Response, Refusal> {
     let object = delete(api, key, options)?;
-    let body = match key.resource {
+    Ok(match key.resource {
         // These answer with the object, the others with a Status.
-        Resource::Pod | Resource::Namespace | Resource::ServiceAccount => (*object).clone(),
+        Resource::Pod | Resource::Namespace | Resource::ServiceAccount => {
+            media::object(StatusCode::OK, &object)
+        }
         Resource::Event
         | Resource::Secret
         | Resource::ConfigMap
         | Resource::Node
-        | Resource::Lease => success(key, &object),
-    };
-    Ok(media::json(StatusCode::OK, &body))
+        | Resource::Lease => media::json(StatusCode::OK, &success(key, &object)),
+    })
 }
 
 fn success(key: &ObjectKey, object: &Value) -> Value {

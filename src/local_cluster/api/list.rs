@@ -137,7 +137,7 @@ pub(crate) fn page(
     let mut selected: Vec<Object> = objects
         .into_iter()
         .filter(|object| {
-            selection.matches(object)
+            (selection.is_everything() || selection.matches(object))
                 && after
                     .as_ref()
                     .is_none_or(|after| page_key(collection, object) > *after)
@@ -241,6 +241,11 @@ fn write_whole(collection: &Collection, metadata: &Value, objects: &[Object]) ->
     for (index, object) in objects.iter().enumerate() {
         if index > 0 {
             out.push(b',');
+        }
+        if let Some(item) = form::written_item(collection, object) {
+            out.extend_from_slice(item.0);
+            out.extend_from_slice(item.1);
+            continue;
         }
         let shown = form::shown(collection, object);
         form::write_item(&mut out, &shown);

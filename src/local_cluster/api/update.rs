@@ -43,7 +43,7 @@ pub(crate) fn put(
     let warnings = complaints(key.resource, &decoded, validation)?;
     check_names(key, &decoded.object)?;
     let object = change(api, key, part, dry_run, |_| Ok(decoded.object.clone()))?;
-    let mut response = media::json(StatusCode::OK, &object);
+    let mut response = media::object(StatusCode::OK, &object);
     add_warnings(&mut response, &warnings);
     Ok(response)
 }
@@ -76,7 +76,7 @@ pub(crate) fn patch(
         check_names(key, &decoded.object)?;
         Ok(decoded.object)
     })?;
-    let mut response = media::json(StatusCode::OK, &object);
+    let mut response = media::object(StatusCode::OK, &object);
     add_warnings(&mut response, &warnings);
     Ok(response)
 }
@@ -100,7 +100,7 @@ fn apply_new(
         watch: None,
     };
     let object = super::create::create(api, &collection, object, dry_run, &mut warnings)?;
-    let mut response = media::json(StatusCode::CREATED, &object);
+    let mut response = media::object(StatusCode::CREATED, &object);
     add_warnings(&mut response, &warnings);
     Ok(response)
 }

@@ -1,6 +1,6 @@
 //! The node itself: its object, its scheduler, and one worker a pod.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -280,15 +280,15 @@ impl Pods {
 
     /// Tells the workers of pods that are gone, and ends what is left of pods nobody knows.
     async fn forget_missing(&mut self, pods: &[Object]) {
-        let known: Vec<&str> = pods.iter().map(|pod| uid_of(pod)).collect();
+        let known: HashSet<&str> = pods.iter().map(|pod| uid_of(pod)).collect();
         for (uid, worker) in &self.workers {
-            if !known.contains(&uid.as_str()) {
+            if !known.contains(uid.as_str()) {
                 let _ = worker.send(Message::Gone);
             }
         }
         let places = PodPlace::all(&self.shared.config.state_dir).unwrap_or_default();
         for place in places {
-            if known.contains(&place.uid()) || self.workers.contains_key(place.uid()) {
+            if known.contains(place.uid()) || self.workers.contains_key(place.uid()) {
                 continue;
             }
             let ended = end_all(&place.all_runs()).await;
@@ -326,12 +326,12 @@ impl Pods {
         let uid = uid_of(pod).to_owned();
         self.scheduler.see(&uid, pod);
         if self.workers.contains_key(&uid) {
-            self.tell(&uid, Message::Changed(Arc::clone(pod)));
+            self.tell(&uid, Message::Changed(pod.clone()));
             return;
         }
         let Some(key) = key_of(pod) else { return };
         let (sender, inbox) = unbounded_channel();
-        let worker = Worker::new(Arc::clone(&self.shared), key, Arc::clone(pod), inbox);
+        let worker = Worker::new(Arc::clone(&self.shared), key, pod.clone(), inbox);
         self.workers.insert(uid.clone(), sender);
         self.tasks.spawn(async move {
             worker.run().await;

@@ -1,17 +1,14 @@
 //! What the store holds while it is locked: objects, their history, and the journal behind them.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use rand::RngExt;
 use serde_json::{Map, Value, json};
 
+use super::history::History;
 use super::journal::{Change, Journal, Record};
 use super::{EventKind, Object, ObjectError, ObjectEvent, ObjectKey, Resource};
 
-/// Changes of one kind that are kept for watches that start in the past or are slow, unless
-/// another number is asked for.
-const HISTORY: usize = 20_000;
 /// Tries to find a free name for `generateName`.
 const NAME_TRIES: usize = 8;
 
@@ -25,17 +22,10 @@ pub(super) struct State {
     pub journal: Option<Journal>,
 }
 
-pub(super) struct History {
-    pub events: VecDeque<ObjectEvent>,
-    /// How many events are kept.
-    pub limit: usize,
-    /// Events up to this version are no longer there.
-    pub dropped_through: u64,
-}
-
 impl State {
-    pub fn find(&self, key: &ObjectKey) -> Option<&Object> {
-        self.kept[key.resource.index()].get(&map_key(key))
+    pub fn find(&self, key: &ObjectKey) -> Option<Object> {
+        let found = self.kept[key.resource.index()].get(&map_key(key));
+        found.map(Object::lend)
     }
 
     pub fn free_name(
@@ -100,8 +90,8 @@ impl State {
         previous: Option<Object>,
     ) {
         self.version = version;
-        self.kept[key.resource.index()].insert(map_key(key), Arc::clone(&object));
-        self.history[key.resource.index()].push(ObjectEvent {
+        self.kept[key.resource.index()].insert(map_key(key), object.clone());
+        let event = ObjectEvent {
             kind: if previous.is_some() {
                 EventKind::Modified
             } else {
@@ -110,7 +100,32 @@ impl State {
             object,
             previous,
             version,
-        });
+        };
+        self.note(key.resource, event);
+    }
+
+    /// Adds to the history. What has left its fresh part is kept without its tree.
+    fn note(&mut self, resource: Resource, event: ObjectEvent) {
+        let Some(aged) = self.history[resource.index()].push(event) else {
+            return;
+        };
+        let kept = &mut self.kept[resource.index()];
+        if let Some(key) = ObjectKey::of(resource, &aged)
+            && let Some(found) = kept.get_mut(&map_key(&key))
+            && found.is_version(&aged)
+        {
+            *found = found.packed();
+        }
+    }
+
+    /// Drops the history up to now, and with it every tree.
+    pub fn forget_history(&mut self) {
+        for history in &mut self.history {
+            history.forget(self.version);
+        }
+        for found in self.kept.iter_mut().flat_map(BTreeMap::values_mut) {
+            *found = found.packed();
+        }
     }
 
     pub fn remove(&mut self, key: &ObjectKey, current: &Object) -> Result<Object, ObjectError> {
@@ -125,15 +140,16 @@ impl State {
     fn apply_remove(&mut self, version: u64, key: &ObjectKey, current: &Object) -> Object {
         let mut last = (**current).clone();
         last["metadata"]["resourceVersion"] = version.to_string().into();
-        let last = Arc::new(last);
+        let last = Object::from(last);
         self.version = version;
         self.kept[key.resource.index()].remove(&map_key(key));
-        self.history[key.resource.index()].push(ObjectEvent {
+        let event = ObjectEvent {
             kind: EventKind::Deleted,
-            object: Arc::clone(&last),
-            previous: Some(Arc::clone(current)),
+            object: last.clone(),
+            previous: Some(current.clone()),
             version,
-        });
+        };
+        self.note(key.resource, event);
         last
     }
 
@@ -141,8 +157,8 @@ impl State {
         match record.change {
             Change::Put(object) => {
                 if let Some(key) = ObjectKey::of(record.resource, &object) {
-                    let previous = self.find(&key).cloned();
-                    self.apply_put(record.version, &key, Arc::new(object), previous);
+                    let previous = self.find(&key);
+                    self.apply_put(record.version, &key, object.into(), previous);
                 }
             }
             Change::Delete { namespace, name } => {
@@ -151,7 +167,7 @@ impl State {
                     namespace: record.resource.namespaced().then_some(namespace),
                     name,
                 };
-                if let Some(current) = self.find(&key).cloned() {
+                if let Some(current) = self.find(&key) {
                     self.apply_remove(record.version, &key, &current);
                 }
             }
@@ -161,10 +177,7 @@ impl State {
     /// Says that what has been replayed so far is a state, not a history.
     pub fn begin_history(&mut self, version: u64) {
         self.version = version;
-        for history in &mut self.history {
-            history.events.clear();
-            history.dropped_through = version;
-        }
+        self.forget_history();
     }
 
     pub fn compact_if_wanted(&mut self) {
@@ -182,31 +195,6 @@ impl State {
             // The long journal is still whole: this costs space, not objects.
             tracing::warn!(%error, "the cluster's journal could not be rewritten");
             journal.postpone_compaction();
-        }
-    }
-}
-
-impl Default for History {
-    fn default() -> Self {
-        Self {
-            events: VecDeque::new(),
-            limit: HISTORY,
-            dropped_through: 0,
-        }
-    }
-}
-
-impl History {
-    fn push(&mut self, event: ObjectEvent) {
-        self.events.push_back(event);
-        self.trim();
-    }
-
-    pub fn trim(&mut self) {
-        while self.events.len() > self.limit {
-            if let Some(dropped) = self.events.pop_front() {
-                self.dropped_through = dropped.version;
-            }
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use tokio::sync::watch::Sender;
 
 use super::journal::Journal;
-use super::state::{State, created_metadata, has_finalizers, is_ready_to_go, map_key};
+use super::state::{State, created_metadata, has_finalizers, is_ready_to_go};
 use super::{Object, ObjectError, ObjectEvent, ObjectKey, ObjectWatch, Resource};
 
 /// Changes handed to a watch at a time.
@@ -116,7 +116,7 @@ impl Objects {
     /// The object of that name.
     #[must_use]
     pub fn get(&self, key: &ObjectKey) -> Option<Object> {
-        self.lock().find(key).cloned()
+        self.lock().find(key)
     }
 
     /// The objects of a kind in the order of their keys, in one namespace or in all, and the
@@ -129,9 +129,9 @@ impl Objects {
             Some(namespace) => kept
                 .range((namespace.to_owned(), String::new())..)
                 .take_while(|((found, _), _)| found == namespace)
-                .map(|(_, object)| Arc::clone(object))
+                .map(|(_, object)| object.lend())
                 .collect(),
-            None => kept.values().cloned().collect(),
+            None => kept.values().map(Object::lend).collect(),
         };
         (objects, state.version)
     }
@@ -155,23 +155,12 @@ impl Objects {
                 oldest: history.dropped_through,
             });
         }
-        let start = history
-            .events
-            .partition_point(|event| event.version <= version);
         let mut kept = state.kept[resource.index()].clone();
-        // Undoing the later changes, newest first, leaves the earlier state.
-        for event in history.events.range(start..).rev() {
-            if let Some(key) = ObjectKey::of(resource, &event.object) {
-                match &event.previous {
-                    Some(previous) => kept.insert(map_key(&key), Arc::clone(previous)),
-                    None => kept.remove(&map_key(&key)),
-                };
-            }
-        }
+        history.undo(resource, version, &mut kept);
         Ok(kept
             .into_iter()
             .filter(|((found, _), _)| namespace.is_none_or(|namespace| namespace == found))
-            .map(|(_, object)| object)
+            .map(|(_, object)| object.lend())
             .collect())
     }
 
@@ -187,7 +176,7 @@ impl Objects {
         self.lock().kept[resource.index()]
             .range((namespace.to_owned(), prefix.to_owned())..)
             .take_while(|((found, name), _)| found == namespace && name.starts_with(prefix))
-            .find(|(_, object)| wanted(object))
+            .find(|(_, object)| wanted(&object.lend()))
             .map(|((namespace, name), _)| {
                 ObjectKey::namespaced(resource, namespace.as_str(), name.as_str())
             })
@@ -234,10 +223,10 @@ impl Objects {
         for (member, value) in object {
             whole.entry(member).or_insert(value);
         }
-        let object = Arc::new(Value::Object(whole));
+        let object = Object::from(Value::Object(whole));
         let key = ObjectKey::of(resource, &object)
             .ok_or(ObjectError::Malformed("it has no namespace"))?;
-        state.put(key, Arc::clone(&object), None)?;
+        state.put(key, object.clone(), None)?;
         self.tell(resource, &mut state);
         Ok(object)
     }
@@ -260,7 +249,6 @@ impl Objects {
         let mut state = self.lock();
         let current = state
             .find(key)
-            .cloned()
             .ok_or_else(|| ObjectError::NotFound(key.clone()))?;
         expected.check(key, &current)?;
         let mut next = (*current).clone();
@@ -283,11 +271,11 @@ impl Objects {
             return Ok(current);
         }
         next["metadata"]["resourceVersion"] = (state.version + 1).to_string().into();
-        let next = Arc::new(next);
+        let next = Object::from(next);
         if has_finalizers(&current) && !has_finalizers(&next) && is_ready_to_go(&next) {
             state.remove(key, &current)?;
         } else {
-            state.put(key.clone(), Arc::clone(&next), Some(current))?;
+            state.put(key.clone(), next.clone(), Some(current))?;
         }
         self.tell(key.resource, &mut state);
         Ok(next)
@@ -303,7 +291,6 @@ impl Objects {
         let mut state = self.lock();
         let current = state
             .find(key)
-            .cloned()
             .ok_or_else(|| ObjectError::NotFound(key.clone()))?;
         expected.check(key, &current)?;
         let result = if has_finalizers(&current) {
@@ -315,8 +302,8 @@ impl Objects {
             metadata["deletionTimestamp"] = super::now().into();
             metadata["deletionGracePeriodSeconds"] = 0.into();
             metadata["resourceVersion"] = (state.version + 1).to_string().into();
-            let next = Arc::new(next);
-            state.put(key.clone(), Arc::clone(&next), Some(current))?;
+            let next = Object::from(next);
+            state.put(key.clone(), next.clone(), Some(current))?;
             next
         } else {
             state.remove(key, &current)?
@@ -348,20 +335,14 @@ impl Objects {
     /// slow, and forgets those before.
     pub fn keep_history(&self, changes: usize) {
         for history in &mut self.lock().history {
-            history.limit = changes;
-            history.trim();
+            history.keep(changes);
         }
     }
 
     /// Forgets the history: watches that have not read it yet, and those that want to start
     /// before now, are told that their version is too old.
     pub fn forget_history(&self) {
-        let mut state = self.lock();
-        let version = state.version;
-        for history in &mut state.history {
-            history.events.clear();
-            history.dropped_through = version;
-        }
+        self.lock().forget_history();
     }
 
     /// The next changes after `position` and the version up to which they are complete; none if
@@ -376,10 +357,7 @@ impl Objects {
         if position < history.dropped_through {
             return None;
         }
-        let start = history
-            .events
-            .partition_point(|event| event.version <= position);
-        let events: VecDeque<_> = history.events.range(start..).take(BATCH).cloned().collect();
+        let events = history.after(position, BATCH);
         let through = match events.back() {
             Some(last) if events.len() == BATCH => last.version,
             Some(_) | None => state.version,

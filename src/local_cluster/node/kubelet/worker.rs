@@ -25,7 +25,7 @@ use super::volumes;
 use crate::local_cluster::node::made_up::Stop;
 use crate::local_cluster::node::runtime::News;
 use crate::local_cluster::objects::{
-    EventType, Object, ObjectError, ObjectKey, Preconditions, Resource,
+    EventType, Object, ObjectError, ObjectKey, Preconditions, Resource, version_of,
 };
 
 /// What a worker is told about its pod's object.
@@ -120,18 +120,27 @@ impl Worker {
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
-            message = self.inbox.recv() => match message {
-                Some(message) => self.take_message(message),
-                // The node is letting go; it ends us at our next wait.
-                None => std::future::pending().await,
-            },
-            Some(news) = self.watched.join_next() => {
-                if let Ok(news) = news {
-                    self.take_news(news);
+        if pause.is_none() && self.state.over_since.is_some() {
+            // Nothing is left to do but to wait for its deletion, often for long.
+            self.pod = self.pod.packed();
+        }
+        let mut due = std::pin::pin!(due);
+        loop {
+            tokio::select! {
+                message = self.inbox.recv() => match message {
+                    Some(message) if self.is_echo(&message) => continue,
+                    Some(message) => self.take_message(message),
+                    // The node is letting go; it ends us at our next wait.
+                    None => std::future::pending().await,
+                },
+                Some(news) = self.watched.join_next() => {
+                    if let Ok(news) = news {
+                        self.take_news(news);
+                    }
                 }
+                () = due.as_mut() => {}
             }
-            () = due => {}
+            break;
         }
         self.take_waiting();
     }
@@ -143,6 +152,14 @@ impl Worker {
         }
         while let Some(Ok(news)) = self.watched.try_join_next() {
             self.take_news(news);
+        }
+    }
+
+    /// Whether it tells of nothing but our own last write.
+    fn is_echo(&self, message: &Message) -> bool {
+        match message {
+            Message::Changed(pod) => pod.is_version(&self.pod),
+            Message::Gone => false,
         }
     }
 
@@ -161,7 +178,10 @@ impl Worker {
         if let Some(grace) = intake::deletion(&pod) {
             self.state.delete(grace, Timestamp::now());
         }
-        self.pod = pod;
+        // What we wrote ourselves may be newer than what we are told.
+        if version_of(&pod) > version_of(&self.pod) {
+            self.pod = pod;
+        }
     }
 
     async fn carry_out(&mut self, effect: Effect) {
@@ -209,10 +229,13 @@ impl Worker {
 
     /// Takes the pod's files away and lets its object go.
     async fn remove(&mut self) {
-        let place = self.place.clone();
-        let removed = tokio::task::spawn_blocking(move || place.remove()).await;
-        if let Ok(Err(error)) = removed {
-            tracing::warn!(%error, pod = self.state.title, "files of a pod could not be removed");
+        // A made-up pod has no files.
+        if !self.shared.config.simulate {
+            let place = self.place.clone();
+            let removed = tokio::task::spawn_blocking(move || place.remove()).await;
+            if let Ok(Err(error)) = removed {
+                tracing::warn!(%error, pod = self.state.title, "files of a pod could not be removed");
+            }
         }
         self.removed = true;
         if self.gone {
@@ -240,11 +263,19 @@ impl Worker {
         }
         let expected = Preconditions::uid(self.place.uid());
         let (state, facts, now) = (&self.state, &self.shared.facts, Timestamp::now());
-        if status::is_shown(&self.pod, state, facts, now) {
+        let Some(next) = status::next(&self.pod, state, facts, now) else {
             return;
-        }
+        };
+        let seen = version_of(&self.pod);
         let told = self.shared.objects.update(&self.key, expected, |pod| {
-            status::write(pod, state, facts, now);
+            let next = if version_of(pod) == seen {
+                Some(next)
+            } else {
+                status::next(pod, state, facts, now)
+            };
+            if let Some(next) = next {
+                pod["status"] = next;
+            }
         });
         self.note(told);
     }

@@ -1,0 +1,114 @@
+//! The last changes of one kind, for watches that start in the past or are slow.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use super::state::{Kept, map_key};
+use super::{Object, ObjectEvent, ObjectKey, Resource};
+
+/// Changes that are kept, unless another number is asked for.
+const CHANGES: usize = 20_000;
+/// Bytes of JSON that are kept, however few changes that may be.
+const BYTES: usize = 256 * 1024 * 1024;
+/// The newest changes, which every watch is about to read, keep their trees.
+const FRESH: usize = 512;
+
+pub(super) struct History {
+    /// In the order of their versions.
+    events: VecDeque<ObjectEvent>,
+    bytes: usize,
+    /// How many events are kept.
+    limit: usize,
+    /// Events up to this version are no longer there.
+    pub dropped_through: u64,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self {
+            events: VecDeque::new(),
+            bytes: 0,
+            limit: CHANGES,
+            dropped_through: 0,
+        }
+    }
+}
+
+impl History {
+    /// Adds a change. Gives the object whose change is no longer fresh, if one is.
+    pub fn push(&mut self, event: ObjectEvent) -> Option<Object> {
+        self.bytes += event.object.json().len();
+        self.events.push_back(event);
+        let aged = self
+            .events
+            .len()
+            .checked_sub(FRESH + 1)
+            .and_then(|index| self.events.get_mut(index))
+            .map(|event| {
+                event.previous = event.previous.as_ref().map(Object::packed);
+                let packed = event.object.packed();
+                std::mem::replace(&mut event.object, packed)
+            });
+        self.trim();
+        aged
+    }
+
+    /// Keeps only so many changes, now and from now on.
+    pub fn keep(&mut self, changes: usize) {
+        self.limit = changes;
+        self.trim();
+    }
+
+    /// Forgets everything up to `version`.
+    pub fn forget(&mut self, version: u64) {
+        self.events.clear();
+        self.bytes = 0;
+        self.dropped_through = version;
+    }
+
+    /// The first changes after `version`, at most `count`.
+    pub fn after(&self, version: u64, count: usize) -> VecDeque<ObjectEvent> {
+        self.events
+            .range(self.start(version)..)
+            .take(count)
+            .map(|event| ObjectEvent {
+                kind: event.kind,
+                object: event.object.lend(),
+                previous: event.previous.as_ref().map(Object::lend),
+                version: event.version,
+            })
+            .collect()
+    }
+
+    /// Takes the changes after `version` back.
+    pub fn undo(&self, resource: Resource, version: u64, kept: &mut Kept) {
+        let mut undone = BTreeSet::new();
+        for event in self.events.range(self.start(version)..) {
+            let Some(key) = ObjectKey::of(resource, &event.object.lend()) else {
+                continue;
+            };
+            let key = map_key(&key);
+            // The first change of an object knows what it was before all of them.
+            if undone.insert(key.clone()) {
+                match &event.previous {
+                    Some(previous) => kept.insert(key, previous.clone()),
+                    None => kept.remove(&key),
+                };
+            }
+        }
+    }
+
+    fn start(&self, version: u64) -> usize {
+        self.events
+            .partition_point(|event| event.version <= version)
+    }
+
+    fn trim(&mut self) {
+        while self.events.len() > self.limit || self.bytes > BYTES {
+            let Some(dropped) = self.events.pop_front() else {
+                return;
+            };
+            self.bytes -= dropped.object.json().len();
+            self.dropped_through = dropped.version;
+        }
+    }
+}
