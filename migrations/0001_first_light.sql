@@ -44,6 +44,7 @@ CREATE TABLE tasks (
     resumes      INTEGER NOT NULL DEFAULT 0,
     failure_kind TEXT    CHECK (failure_kind IN ('failed', 'could_not_start', 'timed_out')),
     reason       TEXT,
+    advice       TEXT,                            -- what a person can do about it
     exit_code    INTEGER,
     submitted_at INTEGER NOT NULL,
     started_at   INTEGER,
@@ -66,6 +67,7 @@ CREATE TABLE pods (
     try_number  INTEGER NOT NULL,
     connection  TEXT    NOT NULL,                 -- its name in the configuration
     overrides   TEXT    NOT NULL,                 -- what the task itself says about it, JSON
+    server      TEXT    NOT NULL,                 -- the API server's address then
     namespace   TEXT    NOT NULL,
     name        TEXT    NOT NULL,
     nonce       TEXT    NOT NULL,
@@ -73,6 +75,7 @@ CREATE TABLE pods (
     uid         TEXT,                             -- known once the API server has answered
     intended_at INTEGER NOT NULL,
     created_at  INTEGER,
+    observed    TEXT,                             -- what the last look at it showed, JSON
     disposal    TEXT    CHECK (disposal IN ('delete', 'stop', 'keep')),  -- wished for at its end
     PRIMARY KEY (task, try_number, name)
 ) STRICT, WITHOUT ROWID;
@@ -119,6 +122,7 @@ CREATE TABLE disposals (
     task       INTEGER NOT NULL REFERENCES tasks (id) ON DELETE CASCADE,
     connection TEXT    NOT NULL,
     overrides  TEXT    NOT NULL,
+    server     TEXT    NOT NULL,
     namespace  TEXT    NOT NULL,
     name       TEXT    NOT NULL,
     uid        TEXT,

@@ -1,5 +1,10 @@
 //! Operators and triggers of a program's own, and what becomes of kinds that nobody knows.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it must be; its shared parts too"
+)]
+
 #[path = "../examples/own_operator.rs"]
 mod example;
 

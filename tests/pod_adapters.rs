@@ -5,6 +5,9 @@
     reason = "a test that cannot set its stage has failed"
 )]
 
+#[path = "pod_adapters/answer.rs"]
+mod answer;
+#[allow(dead_code, reason = "shared with tests that ask for other failures")]
 #[path = "pod_adapters/api.rs"]
 mod api;
 #[path = "pod_adapters/lifecycle.rs"]
@@ -13,5 +16,13 @@ mod lifecycle;
 mod local_cluster;
 #[path = "pod_adapters/logs.rs"]
 mod logs;
+#[path = "pod_adapters/stage.rs"]
+mod stage;
+#[path = "pod_adapters/streams.rs"]
+mod streams;
 #[path = "pod_adapters/watch.rs"]
 mod watch;
+#[path = "pod_adapters/watch_linger.rs"]
+mod watch_linger;
+#[path = "pod_adapters/watch_trouble.rs"]
+mod watch_trouble;

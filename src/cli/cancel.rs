@@ -31,7 +31,7 @@ pub(super) struct CancelArgs {
     #[arg(long, value_name = "DURATION", value_parser = super::args::duration)]
     timeout: Option<Duration>,
     /// Why, for the task's history
-    #[arg(long, default_value = "cancelled by hand")]
+    #[arg(long, default_value = "cancelled")]
     reason: String,
 }
 

@@ -55,8 +55,7 @@ struct StartArgs {
     images: Vec<String>,
     /// Let whoever has the cluster's token order failures, at the path /__adjourn/faults
     ///
-    /// For tests of clients: refused requests, lost answers, cut and silent watches, rotated logs,
-    /// a lost node.
+    /// For tests of clients: refused requests, lost answers, cut and silent watches.
     #[arg(long)]
     faults: bool,
     /// Run containers as plain processes even where this machine could keep them apart

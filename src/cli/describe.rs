@@ -5,14 +5,19 @@ use clap::Args;
 use super::args::Format;
 use super::error::CliError;
 use super::exit;
+use super::follow::PAGE;
 use super::get::length;
 use super::moments::{age, moment, took};
 use super::output::{answer, print_list, print_one};
 use super::situation::Situation;
 use super::table::{layout, one_line, or_dash};
 use crate::clock::Timestamp;
-use crate::service::{HistoryView, PodView, TaskDetail};
+use crate::service::{HistoryView, PodView, Service, TaskDetail};
 use crate::task::id::TaskRef;
+use crate::task::log::LineKind;
+
+/// How many of a task's last lines are shown.
+const LAST_LINES: usize = 20;
 
 /// Show all that is known of tasks: pods, what they wait for, results, history
 #[derive(Debug, Args)]
@@ -38,27 +43,47 @@ pub(super) async fn run(args: DescribeArgs, situation: &Situation) -> Result<u8,
         return Ok(exit::SUCCESS);
     }
     let now = situation.clock.now();
-    let texts: Vec<String> = details
-        .iter()
-        .map(|detail| match format {
+    let mut texts = Vec::with_capacity(details.len());
+    for detail in &details {
+        texts.push(match format {
             Format::Name => format!("{}\n", detail.task.id),
             Format::Table | Format::Wide | Format::Json | Format::Jsonl | Format::Yaml => {
-                page(detail, now)
+                page(detail, &last_lines(&service, detail).await?, now)
             }
-        })
-        .collect();
+        });
+    }
     let between = if format == Format::Name { "" } else { "\n" };
     answer(&texts.join(between)).await?;
     Ok(exit::SUCCESS)
 }
 
-fn page(detail: &TaskDetail, now: Timestamp) -> String {
+/// The last lines that the task's containers wrote, each with its container's name.
+async fn last_lines(service: &Service, detail: &TaskDetail) -> Result<String, CliError> {
+    let id = detail.task.id;
+    let after = service.log_tail(id, None, LAST_LINES).await?;
+    let rows = service.log(id, after, PAGE).await?;
+    let written = rows.iter().filter(|row| match row.line.kind {
+        LineKind::Output => true,
+        LineKind::Gap | LineKind::Event => false,
+    });
+    Ok(written
+        .map(|row| {
+            let text = String::from_utf8_lossy(&row.line.text);
+            format!("[{}] {}\n", row.line.container, one_line(&text))
+        })
+        .collect())
+}
+
+fn page(detail: &TaskDetail, last_lines: &str, now: Timestamp) -> String {
     let mut text = String::new();
     for (name, value) in facts(detail, now) {
         text.push_str(&format!("{:<14}{}\n", format!("{name}:"), one_line(&value)));
     }
     for (title, body) in [
         ("Pods", pods(&detail.pods)),
+        ("Containers", observed(detail, "containers")),
+        ("Events", observed(detail, "events")),
+        ("Last lines", last_lines.to_owned()),
         ("Results", results(detail)),
         ("History", history(&detail.history, now)),
     ] {
@@ -91,6 +116,7 @@ fn facts(detail: &TaskDetail, now: Timestamp) -> Vec<(&'static str, String)> {
     ));
     let optional = [
         ("Reason", task.reason.clone()),
+        ("What to do", task.advice.clone()),
         ("Failure", task.failure_kind.map(|kind| kind.to_string())),
         ("Exit code", task.exit_code.map(|code| code.to_string())),
         ("Submitted", Some(ago(task.submitted_at))),
@@ -158,6 +184,18 @@ fn pods(pods: &[PodView]) -> String {
         ]
     });
     layout(["TRY", "NAMESPACE", "NAME", "UID"], rows)
+}
+
+/// What the last look at the newest pod showed when its attempt failed, a line each.
+fn observed(detail: &TaskDetail, what: &str) -> String {
+    let seen = detail.pod.as_ref().and_then(|pod| pod.observed.as_ref());
+    let lines = seen.and_then(|seen| seen.get(what)?.as_array());
+    lines
+        .into_iter()
+        .flatten()
+        .filter_map(|line| line.as_str())
+        .map(|line| format!("{}\n", one_line(line)))
+        .collect()
 }
 
 fn results(detail: &TaskDetail) -> String {

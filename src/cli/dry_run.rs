@@ -42,7 +42,7 @@ pub(super) struct DryRunArgs {
 }
 
 pub(super) async fn run(args: DryRunArgs, situation: &Situation) -> Result<u8, CliError> {
-    let tasks = input::tasks(&args.file).await?;
+    let tasks = input::tasks(&args.file, situation).await?;
     let previews = tasks
         .iter()
         .map(|task| look(task, &args, situation))

@@ -3,9 +3,13 @@
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::engine_room::template_environment;
 use super::error::CliError;
 use super::output::say;
+use super::situation::Situation;
+use crate::service::fresh_run_id;
 use crate::task::file::{self, TaskFile};
+use crate::task::template::{TemplateContext, render_text};
 
 /// The text of a file, or of stdin for `-`, with the name for messages.
 pub(super) async fn text(path: &Path) -> Result<(String, String), CliError> {
@@ -32,7 +36,7 @@ async fn stdin() -> io::Result<String> {
 }
 
 /// The tasks of a task file, with the files that they name read in. Tells warnings on stderr.
-pub(super) async fn tasks(path: &Path) -> Result<Vec<TaskFile>, CliError> {
+pub(super) async fn tasks(path: &Path, situation: &Situation) -> Result<Vec<TaskFile>, CliError> {
     let (text, name) = text(path).await?;
     let mut tasks = file::parse(&text, &name)?;
     for task in &mut tasks {
@@ -40,11 +44,31 @@ pub(super) async fn tasks(path: &Path) -> Result<Vec<TaskFile>, CliError> {
             say(format!("warning: {name}: task {}: {warning}", task.task_id));
         }
         if let Some(template) = task.template_file() {
-            let content = template_text(path, template, &task.task_id)?;
+            let template = rendered(template, task, situation)?;
+            let content = template_text(path, &template, &task.task_id)?;
             task.attach_template_file(content);
         }
     }
     Ok(tasks)
+}
+
+/// The path of a task's pod template file, which may be a template itself. It is read when the
+/// task is stored, so its first try and its run are all that it can name.
+fn rendered(path: &str, task: &TaskFile, situation: &Situation) -> Result<String, CliError> {
+    let now = situation.clock.now();
+    let run_id = task.run_id.clone();
+    let context = TemplateContext {
+        params: task.params.clone(),
+        dag_id: task.dag_id.clone(),
+        task_id: task.task_id.clone(),
+        run_id: run_id.unwrap_or_else(|| fresh_run_id(now)),
+        map_index: task.map_index,
+        try_number: 1,
+        logical_date: now,
+        env: template_environment(&situation.config),
+    };
+    render_text("pod_template_file", path, &context)
+        .map_err(|error| CliError::Usage(format!("task {}: {error}", task.task_id)))
 }
 
 /// A relative template stands beside the task file or, failing that, in the working directory.

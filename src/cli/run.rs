@@ -88,7 +88,7 @@ async fn prepare(
 ) -> Result<(Service, Vec<Ours>), CliError> {
     match &args.file {
         Some(path) => {
-            let files = input::tasks(path).await?;
+            let files = input::tasks(path, situation).await?;
             let service = situation.service().await?;
             service.check(&files)?;
             make_ready(&service, &files, situation).await?;

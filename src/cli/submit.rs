@@ -20,7 +20,7 @@ pub(super) struct SubmitArgs {
 }
 
 pub(super) async fn run(args: SubmitArgs, situation: &Situation) -> Result<u8, CliError> {
-    let tasks = input::tasks(&args.file).await?;
+    let tasks = input::tasks(&args.file, situation).await?;
     let service = situation.service().await?;
     let submitted = service.submit(tasks).await?;
     let shown: Vec<_> = submitted

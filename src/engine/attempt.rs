@@ -1,7 +1,6 @@
 //! One step of one task in a worker's hands: which entry, and what its outcome means.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::future::BoxFuture;
 
@@ -10,15 +9,11 @@ use super::commit::{commit, put_off};
 use super::journal::StoreJournal;
 use super::running::Shared;
 use crate::clock::Timestamp;
-use crate::operator::{Failure, Operator, Step, TaskContext};
+use crate::operator::{Failure, Operator, Step, TaskContext, WIND_UP};
 use crate::store::{StepCommit, TaskRow};
 use crate::task::deferral::{EventStatus, TriggerEvent};
 use crate::task::outcome::{Ending, FailureKind};
 use crate::task::state::{Entry, TaskState};
-
-/// How long a step may go on after the task's deadline when all that is left to do is to collect
-/// the last logs and give the verdict.
-const WIND_UP: Duration = Duration::from_secs(60);
 
 /// Does the claimed step of `row` and writes how it came out.
 pub(super) async fn run(shared: &Arc<Shared>, row: TaskRow) {
@@ -31,6 +26,7 @@ pub(super) async fn run(shared: &Arc<Shared>, row: TaskRow) {
             "no operator of kind {:?} is registered with this engine",
             row.operator
         );
+        tracing::warn!(task = %row.id, reason, "a task waits for an engine that knows its kind");
         commit(shared, &row, put_off(shared, &row, reason, None)).await;
         return;
     };
@@ -75,7 +71,7 @@ async fn work(
     };
     let deadline = step_deadline(row, shared.clock.now());
     match attend(shared, row, step, deadline).await {
-        Came::Done(result) => outcome(shared, row, result),
+        Came::Done(result) => outcome(shared, row, *result),
         Came::TimeUp => {
             let failed = (FailureKind::TimedOut, timed_out(row));
             end_attempt(shared, row, operator, context, failed).await
@@ -147,12 +143,20 @@ async fn kill(
     match ended_by_on_kill(shared, row, operator, context).await {
         Ok(mut ending) => {
             if ending.reason.is_empty() {
-                "cancelled".clone_into(&mut ending.reason);
+                ending.reason = why_cancelled(shared, row).await;
             }
             Some(StepCommit::Killed(ending))
         }
         Err(other) => other,
     }
+}
+
+/// The words of whoever cancelled the task; they may have come after the claim.
+async fn why_cancelled(shared: &Arc<Shared>, row: &TaskRow) -> String {
+    let current = shared.store.task(row.id).await.ok();
+    current
+        .and_then(|row| row.reason)
+        .unwrap_or_else(|| "cancelled".to_owned())
 }
 
 /// Ends what the attempt has begun and fails it.
@@ -196,12 +200,15 @@ async fn ended_by_on_kill(
         Box::pin(async move { operator.on_kill(context).await.map(Step::Complete) });
     let deadline = shared.clock.now() + WIND_UP;
     match attend_kill(shared, row, work, deadline).await {
-        Came::Done(Ok(Step::Complete(ending) | Step::Skip(ending))) => Ok(ending),
-        Came::Done(Err(Failure::Attempt { ending, .. })) => Ok(*ending),
-        Came::Done(Err(Failure::Transient {
-            reason,
-            retry_after,
-        })) => Err(Some(put_off(shared, row, reason, retry_after))),
+        Came::Done(result) => match *result {
+            Ok(Step::Complete(ending) | Step::Skip(ending)) => Ok(ending),
+            Err(Failure::Attempt { ending, .. }) => Ok(*ending),
+            Err(Failure::Transient {
+                reason,
+                retry_after,
+            }) => Err(Some(put_off(shared, row, reason, retry_after))),
+            Ok(Step::Defer { .. }) | Err(Failure::FenceLost) => Err(None),
+        },
         Came::TimeUp => {
             let reason = "on_kill did not end in time".to_owned();
             Err(Some(put_off(shared, row, reason, None)))
@@ -213,9 +220,7 @@ async fn ended_by_on_kill(
         Came::Stopping => Err(Some(StepCommit::Release {
             reason: "let go: the engine stops".to_owned(),
         })),
-        Came::Done(Ok(Step::Defer { .. }) | Err(Failure::FenceLost))
-        | Came::Lost
-        | Came::Cancelled => Err(None),
+        Came::Lost | Came::Cancelled => Err(None),
     }
 }
 

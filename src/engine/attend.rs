@@ -15,7 +15,7 @@ use crate::task::state::{Entry, TaskState};
 /// What the worker comes to know while a step runs, or from the step itself.
 pub(super) enum Came {
     /// The step is done.
-    Done(Result<Step, Failure>),
+    Done(Box<Result<Step, Failure>>),
     /// The step panicked: what it says.
     Broken(String),
     /// The deadline has passed.
@@ -41,7 +41,7 @@ pub(super) async fn attend(
     let mut look = tokio::time::interval(shared.settings.look);
     loop {
         tokio::select! {
-            done = &mut guarded => return done.map_or_else(|panic| Came::Broken(words_of(&*panic)), Came::Done),
+            done = &mut guarded => return done.map_or_else(|panic| Came::Broken(words_of(&*panic)), |result| Came::Done(Box::new(result))),
             () = shared.stopping.cancelled() => return Came::Stopping,
             _ = look.tick() => {
                 let now = shared.clock.now();
@@ -127,7 +127,7 @@ pub(super) async fn attend_kill(
     tokio::pin!(guarded);
     let limit = (deadline - shared.clock.now()).to_std().unwrap_or_default();
     tokio::select! {
-        done = &mut guarded => done.map_or_else(|panic| Came::Broken(words_of(&*panic)), Came::Done),
+        done = &mut guarded => done.map_or_else(|panic| Came::Broken(words_of(&*panic)), |result| Came::Done(Box::new(result))),
         () = shared.stopping.cancelled() => Came::Stopping,
         () = tokio::time::sleep(limit.min(shared.settings.lease)) => {
             tracing::warn!(task = %row.id, "on_kill takes too long");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::pod::client::{ApiError, ClusterClient, Connections};
 use crate::pod::intent::nonce_of;
-use crate::pod::lifecycle::{self, Stopping};
+use crate::pod::lifecycle::{self, Deletion, Stopping};
 use crate::pod::spec::ALREADY_CHECKED;
 use crate::task::pods::{Disposal as Wish, DisposalAction, PodIdentity};
 
@@ -50,6 +50,15 @@ impl Disposer {
             }
         };
         match carry_out(&client, wish).await {
+            Ok(Found::Nothing) if client.server() != wish.server => Disposal::NotYet {
+                why: format!(
+                    "the pod was created on {}, and the connection {} now leads to {}",
+                    wish.server,
+                    wish.connection.name,
+                    client.server()
+                ),
+                retry_after: None,
+            },
             // The create call may still be under way: a pod that is not there yet would live on.
             Ok(Found::Nothing) if wish.uid.is_none() && attempts < LOOKS_FOR_UNSEEN => {
                 Disposal::NotYet {
@@ -77,9 +86,10 @@ async fn carry_out(client: &ClusterClient, wish: &Wish) -> Result<Found, ApiErro
         return Ok(Found::Nothing);
     };
     match wish.action {
-        DisposalAction::Delete => {
-            lifecycle::delete(client, &identity, None).await?;
-        }
+        DisposalAction::Delete => match lifecycle::delete(client, &identity, None).await? {
+            Deletion::Requested(_) => {}
+            Deletion::AlreadyGone => return Ok(Found::Nothing),
+        },
         DisposalAction::Stop => match lifecycle::stop(client, &identity).await? {
             // Without a node there is no kubelet that could end it: only deletion stops it.
             Stopping::NotScheduled(_) => {
@@ -88,7 +98,7 @@ async fn carry_out(client: &ClusterClient, wish: &Wish) -> Result<Found, ApiErro
             Stopping::Requested(_) | Stopping::AlreadyEnding(_) => {
                 mark_checked(client, &identity).await?;
             }
-            Stopping::AlreadyGone => {}
+            Stopping::AlreadyGone => return Ok(Found::Nothing),
         },
         DisposalAction::Keep => mark_checked(client, &identity).await?,
     }

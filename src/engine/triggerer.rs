@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::attempt::deadline_event;
 use super::running::Shared;
+use crate::clock::{Clock, Timestamp};
 use crate::store::{StoreError, StoredTrigger};
 use crate::task::deferral::TriggerEvent;
 use crate::task::id::{Fence, TaskId};
@@ -57,11 +59,7 @@ impl Waiters {
             }
             taken.get().1.abort();
         }
-        let shared = shared.clone();
-        let handle = self.set.spawn(async move {
-            wait(&shared, trigger).await;
-            (task, fence)
-        });
+        let handle = self.set.spawn(wait(shared.clone(), Box::new(trigger)));
         slot.insert_entry((fence, handle));
     }
 
@@ -112,70 +110,87 @@ impl Waiters {
     }
 }
 
-async fn wait(shared: &Arc<Shared>, stored: StoredTrigger) {
-    let trigger = match shared.triggers.build(&stored.spec, &shared.clock) {
-        Ok(trigger) => trigger,
+/// Waits for a trigger and stores what comes of it.
+///
+/// There are as many of these as tasks that wait: the trigger's row is dropped once the trigger
+/// is built, and what takes more room than waiting is boxed.
+async fn wait(shared: Arc<Shared>, stored: Box<StoredTrigger>) -> (TaskId, Fence) {
+    let (task, fence) = (stored.task, stored.fence);
+    let built = shared.triggers.build(&stored.spec, &shared.clock);
+    let deadline = until_deadline(shared.clock.clone(), stored.deadline);
+    drop(stored);
+    let event = match built {
+        Ok(trigger) => tokio::select! {
+            event = trigger.wait() => Some(event),
+            () = deadline => None,
+        },
         Err(unusable) => {
-            tracing::error!(task = %stored.task, error = %unusable, "a trigger cannot be watched");
+            tracing::error!(%task, error = %unusable, "a trigger cannot be watched");
             // The deadline still holds, so that the task is not stuck if it has one.
-            until_deadline(shared, &stored).await;
-            return;
+            deadline.await;
+            None
         }
     };
-    tokio::select! {
-        event = trigger.wait() => fire(shared, &stored, event).await,
-        () = until_deadline(shared, &stored) => {}
+    match event {
+        Some(event) => Box::pin(fire(&shared, task, fence, event)).await,
+        None => Box::pin(time_is_up(&shared, task, fence)).await,
     }
+    (task, fence)
 }
 
-/// Fires the timeout once the attempt's deadline has passed; waits for ever without one.
-async fn until_deadline(shared: &Arc<Shared>, stored: &StoredTrigger) {
-    let Some(deadline) = stored.deadline else {
-        return std::future::pending().await;
+/// Waits until the attempt's deadline has passed; for ever, and for next to nothing, without one.
+fn until_deadline(
+    clock: Clock,
+    deadline: Option<Timestamp>,
+) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    let Some(deadline) = deadline else {
+        return Box::pin(std::future::pending());
     };
-    loop {
-        let now = shared.clock.now();
-        let Ok(left) = (deadline - now).to_std() else {
-            break;
-        };
-        if left.is_zero() {
-            break;
+    Box::pin(async move {
+        loop {
+            let Ok(left) = (deadline - clock.now()).to_std() else {
+                return;
+            };
+            if left.is_zero() {
+                return;
+            }
+            // The wall clock may be set: look again now and then.
+            tokio::time::sleep(left.min(Duration::from_secs(30))).await;
         }
-        // The wall clock may be set: look again now and then.
-        tokio::time::sleep(left.min(Duration::from_secs(30))).await;
-    }
-    match shared.store.task(stored.task).await {
+    })
+}
+
+/// Fires the timeout of the attempt.
+async fn time_is_up(shared: &Shared, task: TaskId, fence: Fence) {
+    match shared.store.task(task).await {
         Ok(row) => {
             let event = deadline_event(&row, shared.clock.now());
-            fire(shared, stored, event).await;
+            fire(shared, task, fence, event).await;
         }
         Err(error) => {
-            tracing::warn!(task = %stored.task, %error, "the deadline passed, but the task cannot be read");
+            tracing::warn!(%task, %error, "the deadline passed, but the task cannot be read");
         }
     }
 }
 
 /// Stores the event; a store that is unwell is waited for, since the event must not be lost.
-async fn fire(shared: &Arc<Shared>, stored: &StoredTrigger, event: TriggerEvent) {
+async fn fire(shared: &Shared, task: TaskId, fence: Fence, event: TriggerEvent) {
     let mut delay = Duration::from_millis(100);
     loop {
         let now = shared.clock.now();
-        let fired = shared
-            .store
-            .fire(stored.task, stored.fence, event.clone(), now)
-            .await;
+        let fired = shared.store.fire(task, fence, event.clone(), now).await;
         match fired {
             Ok(_) => {
-                tracing::debug!(task = %stored.task, status = event.status.as_str(), reason = event.reason, "trigger fired");
+                tracing::debug!(%task, status = event.status.as_str(), reason = event.reason, "trigger fired");
                 return;
             }
             Err(StoreError::FenceLost { .. } | StoreError::NotFound(_)) => {
-                tracing::debug!(task = %stored.task, "an event came too late and was dropped");
+                tracing::debug!(%task, "an event came too late and was dropped");
                 return;
             }
             Err(StoreError::Closed) => return,
             Err(error) => {
-                tracing::warn!(task = %stored.task, %error, "the event could not be stored yet");
+                tracing::warn!(%task, %error, "the event could not be stored yet");
                 let jittered = delay.mul_f64(rand::rng().random_range(0.5..1.0));
                 tokio::time::sleep(jittered).await;
                 delay = (delay * 2).min(LONGEST_RETRY);

@@ -17,7 +17,7 @@ use async_trait::async_trait;
 
 pub use context::{Journal, JournalError, TaskContext};
 pub use registry::Operators;
-pub use step::{Failure, Refused, Step};
+pub use step::{Failure, Refused, Step, WIND_UP};
 
 use crate::clock::Timestamp;
 use crate::task::deferral::TriggerEvent;

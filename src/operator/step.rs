@@ -5,6 +5,10 @@ use std::time::Duration;
 use crate::task::deferral::TriggerSpec;
 use crate::task::outcome::{Ending, FailureKind};
 
+/// How long a step may go on after the task's deadline when all that is left to do is to collect
+/// the last logs and give the verdict.
+pub const WIND_UP: Duration = Duration::from_secs(60);
+
 /// What follows a piece of work that did not fail.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {

@@ -31,6 +31,9 @@ pub struct TaskView {
     pub is_final: bool,
     /// Why it is there, in words.
     pub reason: Option<String>,
+    /// What a person can do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
     /// How its last attempt failed.
     pub failure_kind: Option<FailureKind>,
     /// The exit code that decided.
@@ -72,6 +75,7 @@ impl From<TaskRow> for TaskView {
             state: row.state.as_str(),
             is_final: row.state.is_final(),
             reason: row.reason,
+            advice: row.advice,
             failure_kind: row.failure_kind,
             exit_code: row.exit_code,
             try_number: row.try_number,
@@ -111,6 +115,9 @@ pub struct PodView {
     pub name: String,
     /// Its uid, once it was created.
     pub uid: Option<String>,
+    /// What the last look at it showed when its attempt ended: `pod` as it was, `events` in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed: Option<Value>,
 }
 
 impl From<PodRecord> for PodView {
@@ -121,6 +128,7 @@ impl From<PodRecord> for PodView {
             namespace: record.intent.namespace,
             name: record.intent.name,
             uid: record.uid,
+            observed: record.observed,
         }
     }
 }

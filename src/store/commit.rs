@@ -5,6 +5,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::disposals::insert_disposals;
 use super::error::{JobError, StoreError};
 use super::open::Store;
+use super::pods::remember_observation;
 use super::rows::TaskRow;
 use super::transition::{Change, transition};
 use crate::clock::Timestamp;
@@ -199,7 +200,11 @@ async fn write_step(
     }
     if let Some(ending) = ending {
         change.reason = Some(&ending.reason);
+        change.advice = ending.advice.as_deref();
         change.exit_code = ending.exit_code;
+        if let Some((pod, observed)) = &ending.observed {
+            remember_observation(connection, row, pod, observed).await?;
+        }
         insert_disposals(connection, row.id, &ending.disposals, now).await?;
         if let Some(result) = &ending.result {
             sqlx::query(

@@ -34,13 +34,14 @@ pub(super) async fn insert_disposals(
     for disposal in disposals {
         sqlx::query(
             "INSERT INTO disposals
-                 (task, connection, overrides, namespace, name, uid, nonce, action, due_at,
+                 (task, connection, overrides, server, namespace, name, uid, nonce, action, due_at,
                   wanted_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(task.0)
         .bind(&disposal.connection.name)
         .bind(overrides_text(&disposal.connection))
+        .bind(&disposal.server)
         .bind(&disposal.namespace)
         .bind(&disposal.name)
         .bind(&disposal.uid)
@@ -167,6 +168,7 @@ fn read(row: &SqliteRow) -> Result<DueDisposal, JobError> {
         task,
         disposal: Disposal {
             connection: read_connection(row, task)?,
+            server: row.try_get("server")?,
             namespace: row.try_get("namespace")?,
             name: row.try_get("name")?,
             uid: row.try_get("uid")?,

@@ -1,7 +1,7 @@
 //! The pods of each attempt: intended before they are created.
 
 use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::error::{JobError, StoreError};
 use super::open::Store;
@@ -27,14 +27,15 @@ impl Store {
                 Box::pin(async move {
                     let row = TaskRow::load_fenced(connection, task, fence).await?;
                     sqlx::query(
-                        "INSERT INTO pods (task, try_number, connection, overrides, namespace, name,
+                        "INSERT INTO pods (task, try_number, connection, overrides, server, namespace, name,
                                            nonce, body_hash, intended_at)
-                         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     )
                     .bind(task.0)
                     .bind(row.try_number)
                     .bind(&intent.connection.name)
                     .bind(overrides_text(&intent.connection))
+                    .bind(intent.server)
                     .bind(intent.namespace)
                     .bind(intent.name)
                     .bind(intent.nonce)
@@ -99,6 +100,23 @@ impl Store {
     }
 }
 
+/// Keeps what the last look at a pod of the current attempt showed.
+pub(super) async fn remember_observation(
+    connection: &mut SqliteConnection,
+    row: &TaskRow,
+    pod: &str,
+    observed: &serde_json::Value,
+) -> Result<(), JobError> {
+    sqlx::query("UPDATE pods SET observed = ? WHERE task = ? AND try_number = ? AND name = ?")
+        .bind(observed.to_string())
+        .bind(row.id.0)
+        .bind(row.try_number)
+        .bind(pod)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// What a task says about its connection, as it is stored.
 pub(super) fn overrides_text(connection: &ConnectionRef) -> String {
     // A struct of plain texts always serialises.
@@ -123,6 +141,7 @@ fn read(row: &SqliteRow) -> Result<PodRecord, JobError> {
         try_number: row.try_get("try_number")?,
         intent: PodIntent {
             connection: read_connection(row, task)?,
+            server: row.try_get("server")?,
             namespace: row.try_get("namespace")?,
             name: row.try_get("name")?,
             nonce: row.try_get("nonce")?,
@@ -133,5 +152,8 @@ fn read(row: &SqliteRow) -> Result<PodRecord, JobError> {
             .try_get::<Option<String>, _>("disposal")?
             .as_deref()
             .and_then(DisposalAction::from_word),
+        observed: row
+            .try_get::<Option<String>, _>("observed")?
+            .and_then(|text| serde_json::from_str(&text).ok()),
     })
 }

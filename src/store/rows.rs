@@ -59,6 +59,8 @@ pub struct TaskRow {
     pub failure_kind: Option<FailureKind>,
     /// Why it is where it is, in words.
     pub reason: Option<String>,
+    /// What a person can do about it.
+    pub advice: Option<String>,
     /// The exit code that decided.
     pub exit_code: Option<i32>,
     /// When it was submitted.
@@ -147,6 +149,7 @@ impl TaskRow {
             resumes: row.try_get("resumes")?,
             failure_kind: failure_kind.as_deref().and_then(FailureKind::from_word),
             reason: row.try_get("reason")?,
+            advice: row.try_get("advice")?,
             exit_code: row.try_get("exit_code")?,
             submitted_at: needed("submitted_at")?,
             started_at: moment("started_at")?,

@@ -18,6 +18,7 @@ pub(super) struct Change<'a> {
     pub reason: Option<&'a str>,
     pub failure: Option<FailureKind>,
     pub exit_code: Option<i32>,
+    pub advice: Option<&'a str>,
     pub trigger: Option<&'a TriggerSpec>,
     pub fired: Option<&'a TriggerEvent>,
 }
@@ -30,6 +31,7 @@ impl<'a> Change<'a> {
             reason: None,
             failure: None,
             exit_code: None,
+            advice: None,
             trigger: None,
             fired: None,
         }
@@ -93,8 +95,13 @@ pub(super) async fn transition(
         | TaskEvent::RetryDue
         | TaskEvent::Retry => 0,
     };
-    if !matches!(change.event, TaskEvent::Renew { .. }) {
+    // A claim says nothing new about why the task is where it is.
+    if !matches!(
+        change.event,
+        TaskEvent::Renew { .. } | TaskEvent::Claim { .. }
+    ) {
         after.reason = change.words().map(str::to_owned);
+        after.advice = change.advice.map(str::to_owned);
     }
     if change.failure.is_some() {
         after.failure_kind = change.failure;
@@ -259,7 +266,7 @@ async fn write(
         "UPDATE tasks
          SET state = ?, entry = ?, claim_rank = ?, not_before = ?, lease_until = ?, cancelling = ?,
              owner = ?, fence = ?, try_number = ?, max_tries = ?, deadline = ?, event = ?,
-             postponed = ?, resumes = ?, failure_kind = ?, reason = ?, exit_code = ?,
+             postponed = ?, resumes = ?, failure_kind = ?, reason = ?, advice = ?, exit_code = ?,
              started_at = ?, finished_at = ?, changed_at = ?
          WHERE id = ? AND fence = ?",
     )
@@ -279,6 +286,7 @@ async fn write(
     .bind(after.resumes)
     .bind(after.failure_kind.map(FailureKind::as_str))
     .bind(&after.reason)
+    .bind(&after.advice)
     .bind(after.exit_code)
     .bind(after.started_at.map(to_ms))
     .bind(after.finished_at.map(to_ms))

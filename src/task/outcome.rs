@@ -52,8 +52,12 @@ impl fmt::Display for FailureKind {
 pub struct Ending {
     /// Why it ended as it did, in words for a person.
     pub reason: String,
+    /// What a person can do about it, if anything can be said.
+    pub advice: Option<String>,
     /// The exit code that decided, if one did.
     pub exit_code: Option<i32>,
+    /// What the last look at its pod showed, for people: the pod's name and what was seen.
+    pub observed: Option<(String, serde_json::Value)>,
     /// The task's result.
     pub result: Option<serde_json::Value>,
     /// What is to become of its pods.

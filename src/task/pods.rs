@@ -55,6 +55,9 @@ impl ConnectionOverrides {
 pub struct PodIntent {
     /// The cluster that gets the pod.
     pub connection: ConnectionRef,
+    /// The API server's address then: a connection may lead elsewhere later, and a pod that is
+    /// not found there is not gone.
+    pub server: String,
     /// The pod's namespace.
     pub namespace: String,
     /// The pod's final name, suffix included.
@@ -76,6 +79,8 @@ pub struct PodRecord {
     pub uid: Option<String>,
     /// What was wished for it when its attempt ended: nobody takes it up again.
     pub disposal: Option<DisposalAction>,
+    /// What the last look at it showed when its attempt ended, for people.
+    pub observed: Option<serde_json::Value>,
 }
 
 impl PodRecord {
@@ -130,6 +135,8 @@ impl DisposalAction {
 pub struct Disposal {
     /// The cluster that holds the pod.
     pub connection: ConnectionRef,
+    /// The API server's address when the pod was created.
+    pub server: String,
     /// The pod's namespace.
     pub namespace: String,
     /// The pod's name.

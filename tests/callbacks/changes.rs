@@ -138,7 +138,8 @@ fn what_a_hook_makes_is_checked_at_submit_like_any_other_pod() {
 
 #[test]
 fn a_hook_that_goes_wrong_later_fails_the_task_before_any_pod_is_made() {
-    let later: [(fn(&mut Value), &str); 3] = [
+    type Later = fn(&mut Value);
+    let later: [(Later, &str); 3] = [
         (
             |pod| pod["metadata"]["labels"]["task_id"] = "another".into(),
             "must leave alone what says whose pod it is: metadata.labels.task_id was",

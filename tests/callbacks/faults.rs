@@ -116,3 +116,38 @@ fn a_slow_progress_callback_costs_its_limit_once_and_no_line_is_lost() {
     assert_eq!(ended.lines(), ["ready", "line 1", "line 2", "line 3"]);
     assert_eq!(slow.0.load(Ordering::Relaxed), 1);
 }
+
+/// Never comes back once the pod has ended.
+struct Endless;
+
+#[async_trait]
+impl PodCallbacks for Endless {
+    async fn on_pod_completion(&self, _told: &PodTold) -> CallbackResult {
+        std::future::pending().await
+    }
+}
+
+#[test]
+fn a_callback_that_takes_all_the_time_makes_no_task_late() {
+    let house = House::with_limits(CallbackLimits {
+        callback: Duration::from_secs(3600),
+        ..LIMITS
+    });
+    let task = with(
+        script(&house.dag, "t", "true"),
+        json!({"callbacks": ["endless"], "deferrable": false, "execution_timeout": 12}),
+    );
+    let ended = house
+        .run(
+            |operator| operator.with_callback("endless", Arc::new(Endless)),
+            &task,
+        )
+        .expect("success");
+    let remarks = ended.remarks();
+    let begin = "callback endless, on_pod_completion: did not end within ";
+    let told = remarks
+        .iter()
+        .filter(|remark| remark.starts_with(begin))
+        .count();
+    assert_eq!(told, 1, "{remarks:?}");
+}

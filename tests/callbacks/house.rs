@@ -86,6 +86,32 @@ impl House {
         self.runtime.block_on(work)
     }
 
+    /// Runs a task to its end with two engines: the first is dropped, as a kill would, as soon as
+    /// the task is deferred.
+    pub fn run_interrupted(
+        &self,
+        operator: impl Fn(PodOperator) -> PodOperator,
+        task: &Value,
+    ) -> Ended {
+        let interrupt = async {
+            let connections = self.connections();
+            let operators = self.operators(&operator, &connections);
+            let store = self.store().await;
+            let service = Service::new(store.clone(), operators.clone(), Clock::system());
+            let tasks = parse(&task.to_string(), "the task").unwrap();
+            let id = service.submit(tasks).await.unwrap()[0].id;
+            let options = EngineOptions::new(store.clone(), operators, connections);
+            let engine = Engine::start(options).await.unwrap();
+            let mut changes = store.changes();
+            while service.task(id).await.unwrap().state != "deferred" {
+                changes.changed().await.unwrap();
+            }
+            drop(engine);
+        };
+        self.runtime.block_on(interrupt);
+        self.run(operator, task)
+    }
+
     /// What a program without the wanted callbacks says to a task.
     pub fn refusal(
         &self,

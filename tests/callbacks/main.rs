@@ -1,5 +1,6 @@
 //! Callbacks, the mutation hook and webhooks: a real engine over a real cluster, and real web
 //! servers.
+#![allow(clippy::unwrap_used, reason = "what goes wrong in a test fails it")]
 
 #[path = "../../examples/callbacks.rs"]
 mod example;

@@ -106,6 +106,22 @@ fn a_template_file_stands_beside_its_task_file() {
 }
 
 #[test]
+fn the_path_of_a_template_file_may_be_a_template() {
+    let sandbox = Sandbox::new();
+    sandbox.file(
+        "tasks/small.yaml",
+        "spec: {containers: [{name: base, image: busybox}]}\n",
+    );
+    let task = "task_id: a\nparams: {size: small}\npod_template_file: '{{ params.size }}.yaml'\n";
+    sandbox.file("tasks/a.yaml", task);
+    assert_eq!(sandbox.adjourn("submit tasks/a.yaml").good(), "1\n");
+    sandbox.file("tasks/b.yaml", &task.replace("params.size", "params.tint"));
+    let done = sandbox.adjourn("submit tasks/b.yaml");
+    assert_eq!(done.code, 2);
+    assert!(done.err.contains("pod_template_file"), "{}", done.err);
+}
+
+#[test]
 fn a_task_without_image_and_template_is_refused_and_nothing_is_stored() {
     let sandbox = Sandbox::new();
     let two = format!("{HELLO}---\ntask_id: blank\n");

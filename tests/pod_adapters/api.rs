@@ -3,57 +3,58 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use adjourn::pod::client::{ClusterClient, ConnectionSettings};
-use adjourn::task::pods::PodIdentity;
 use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
-use axum::response::Response;
-use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
+use crate::answer::{answer, status};
+
 /// One event of the pods' history.
 #[derive(Clone)]
-struct Happened {
-    version: u64,
-    kind: &'static str,
-    pod: Value,
+pub(crate) struct Happened {
+    pub(crate) version: u64,
+    pub(crate) kind: &'static str,
+    pub(crate) pod: Value,
 }
 
 #[derive(Default)]
-struct Inner {
-    version: u64,
-    pods: BTreeMap<String, Value>,
-    history: Vec<Happened>,
-    core_events: Vec<Value>,
+pub(crate) struct Inner {
+    pub(crate) version: u64,
+    pub(crate) pods: BTreeMap<String, Value>,
+    pub(crate) history: Vec<Happened>,
+    pub(crate) core_events: Vec<Value>,
     /// `pod/container` to the bytes that a reader gets.
-    logs: BTreeMap<String, Log>,
+    pub(crate) logs: BTreeMap<String, Log>,
     /// Method and path with query of each request, in order.
-    requests: Vec<String>,
-    faults: VecDeque<Fault>,
-    streams_lists: bool,
+    pub(crate) requests: Vec<String>,
+    pub(crate) faults: VecDeque<Fault>,
+    /// Requests that contain this are not answered yet.
+    pub(crate) held: Option<&'static str>,
+    pub(crate) streams_lists: bool,
     /// Watches from before this version get a 410.
-    compacted: u64,
+    pub(crate) compacted: u64,
     /// Watches that are open stay silent.
-    mute: bool,
+    pub(crate) mute: bool,
     /// Open watches with a smaller number are broken off.
-    broken_before: u64,
+    pub(crate) broken_before: u64,
     /// Open watches with a smaller number never tell anything again.
-    lost_before: u64,
-    watches_opened: u64,
-    token: Option<String>,
+    pub(crate) lost_before: u64,
+    pub(crate) watches_opened: u64,
+    pub(crate) token: Option<String>,
+    pub(crate) refused: usize,
 }
 
 /// The next request whose method and path contain these gets that answer.
-struct Fault {
-    what: &'static str,
-    code: u16,
-    retry_after: Option<u64>,
-    body: Value,
+pub(crate) struct Fault {
+    pub(crate) what: &'static str,
+    /// What was asked for is done all the same.
+    pub(crate) done: bool,
+    pub(crate) code: u16,
+    pub(crate) retry_after: Option<u64>,
+    pub(crate) body: Value,
 }
 
 /// A log as the node serves it.
@@ -80,9 +81,9 @@ pub struct Api {
 }
 
 #[derive(Clone)]
-struct Shared {
-    inner: Arc<Mutex<Inner>>,
-    changed: Arc<Notify>,
+pub(crate) struct Shared {
+    pub(crate) inner: Arc<Mutex<Inner>>,
+    pub(crate) changed: Arc<Notify>,
 }
 
 impl Api {
@@ -117,13 +118,54 @@ impl Api {
 
     /// Writes the kubeconfig with that token.
     pub fn write_kubeconfig(&self, token: &str) {
+        self.write_user(&json!({"token": token}));
+    }
+
+    /// Writes a kubeconfig that names a file, and that file with the token.
+    pub fn write_token_file(&self, token: &str) {
+        let file = self.kubeconfig.with_file_name("token");
+        std::fs::write(&file, token).unwrap();
+        self.write_user(&json!({"tokenFile": file}));
+    }
+
+    /// Writes a kubeconfig that names a program, which prints the token.
+    pub fn write_login_program(&self, token: &str) {
+        let file = self.kubeconfig.with_file_name("credential.json");
+        let credential = json!({
+            "apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
+            "status": {"token": token},
+        });
+        std::fs::write(&file, credential.to_string()).unwrap();
+        self.write_user(&json!({"exec": {
+            "apiVersion": "client.authentication.k8s.io/v1", "command": "cat", "args": [file],
+            "interactiveMode": "Never",
+        }}));
+    }
+
+    fn write_user(&self, user: &Value) {
         let config = json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "test",
             "clusters": [{"name": "test", "cluster": {"server": format!("http://{}", self.address)}}],
-            "users": [{"name": "test", "user": {"token": token}}],
+            "users": [{"name": "test", "user": user}],
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test", "namespace": "jobs"}}],
         });
         std::fs::write(&self.kubeconfig, config.to_string()).unwrap();
+    }
+
+    /// Host and port.
+    pub fn address(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// How many requests were refused for their token.
+    pub fn refused(&self) -> usize {
+        self.lock().refused
+    }
+
+    /// How many were not.
+    pub fn admitted(&self) -> usize {
+        let inner = self.lock();
+        inner.requests.len() - inner.refused
     }
 
     pub fn settings(&self) -> ConnectionSettings {
@@ -148,6 +190,15 @@ impl Api {
 
     /// The next request of which `what` is a part fails so.
     pub fn fail_next(&self, what: &'static str, code: u16, retry_after: Option<u64>) {
+        self.fault(what, code, retry_after, false);
+    }
+
+    /// The next request of which `what` is a part is carried out, but its answer is lost.
+    pub fn lose_next_answer(&self, what: &'static str) {
+        self.fault(what, 504, None, true);
+    }
+
+    fn fault(&self, what: &'static str, code: u16, retry_after: Option<u64>, done: bool) {
         let reason = match code {
             403 => "Forbidden",
             410 => "Expired",
@@ -157,10 +208,38 @@ impl Api {
         };
         self.lock().faults.push_back(Fault {
             what,
+            done,
             code,
             retry_after,
             body: status(code, reason, json!({})),
         });
+    }
+
+    /// Requests of which `what` is a part are not answered until [`Api::let_go`]; what they are
+    /// answered then is what holds then.
+    pub fn hold(&self, what: &'static str) {
+        self.lock().held = Some(what);
+    }
+
+    pub fn let_go(&self) {
+        self.lock().held = None;
+        self.changed.notify_waiters();
+    }
+
+    /// The pods that are there.
+    pub fn pods(&self) -> Vec<Value> {
+        self.lock().pods.values().cloned().collect()
+    }
+
+    /// Changes a pod as `change` does, and tells the watches.
+    pub fn change(&self, name: &str, change: impl FnOnce(&mut Value)) {
+        {
+            let mut inner = self.lock();
+            let mut pod = inner.pods.get(name).unwrap().clone();
+            change(&mut pod);
+            inner.put(pod);
+        }
+        self.changed.notify_waiters();
     }
 
     /// The requests so far that contain `what`.
@@ -250,7 +329,7 @@ impl Api {
 }
 
 impl Inner {
-    fn put(&mut self, mut pod: Value) -> Value {
+    pub(crate) fn put(&mut self, mut pod: Value) -> Value {
         self.version += 1;
         pod["metadata"]["resourceVersion"] = self.version.to_string().into();
         let name = pod["metadata"]["name"].as_str().unwrap().to_owned();
@@ -263,7 +342,7 @@ impl Inner {
         pod
     }
 
-    fn remove(&mut self, name: &str) -> Option<Value> {
+    pub(crate) fn remove(&mut self, name: &str) -> Option<Value> {
         let mut pod = self.pods.remove(name)?;
         self.version += 1;
         pod["metadata"]["resourceVersion"] = self.version.to_string().into();
@@ -277,414 +356,5 @@ impl Inner {
             pod: pod.clone(),
         });
         Some(pod)
-    }
-}
-
-fn status(code: u16, reason: &str, details: Value) -> Value {
-    json!({
-        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-        "message": format!("said the server with {code}"), "reason": reason,
-        "details": details, "code": code,
-    })
-}
-
-fn send(code: u16, body: &Value) -> Response {
-    Response::builder()
-        .status(code)
-        .header("content-type", "application/json")
-        .body(Body::from(format!("{body}\n")))
-        .unwrap()
-}
-
-fn not_found(name: &str) -> Response {
-    send(
-        404,
-        &status(404, "NotFound", json!({"name": name, "kind": "pods"})),
-    )
-}
-
-/// A pod's labels against `a=b,c` style selectors.
-fn matches(pod: &Value, selector: &str) -> bool {
-    selector
-        .split(',')
-        .filter(|part| !part.is_empty())
-        .all(|part| match part.split_once('=') {
-            Some((key, value)) => pod["metadata"]["labels"][key] == value,
-            None => !pod["metadata"]["labels"][part].is_null(),
-        })
-}
-
-async fn answer(State(shared): State<Shared>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
-    let query: BTreeMap<String, String> = serde_query(parts.uri.query().unwrap_or_default());
-    let line = format!("{} {}", parts.method, parts.uri);
-    let mut inner = shared.inner.lock().unwrap();
-    inner.requests.push(line.clone());
-    if let Some(token) = &inner.token {
-        let given = parts
-            .headers
-            .get("authorization")
-            .map(|value| value.to_str().unwrap());
-        if given != Some(&format!("Bearer {token}")) {
-            return send(401, &status(401, "Unauthorized", Value::Null));
-        }
-    }
-    if let Some(at) = inner
-        .faults
-        .iter()
-        .position(|fault| line.contains(fault.what))
-    {
-        let fault = inner.faults.remove(at).unwrap();
-        let mut response = send(fault.code, &fault.body);
-        if let Some(seconds) = fault.retry_after {
-            response.headers_mut().insert("retry-after", seconds.into());
-        }
-        return response;
-    }
-    let path: Vec<&str> = parts.uri.path().trim_matches('/').split('/').collect();
-    let get = |key: &str| query.get(key).map(String::as_str).unwrap_or_default();
-    match (&parts.method, path.as_slice()) {
-        (&Method::GET, ["version"]) => send(200, &json!({"gitVersion": "v1.36.2"})),
-        (&Method::POST, ["api", "v1", "namespaces", namespace, "pods"]) => {
-            let mut pod: Value = serde_json::from_slice(&body).unwrap();
-            let name = pod["metadata"]["name"].as_str().unwrap().to_owned();
-            if *namespace == "missing" {
-                return send(404, &status(404, "NotFound", json!({"kind": "namespaces"})));
-            }
-            if inner.pods.contains_key(&name) {
-                return send(409, &status(409, "AlreadyExists", json!({"kind": "pods"})));
-            }
-            pod["metadata"]["namespace"] = (*namespace).into();
-            pod["metadata"]["uid"] = format!("uid-of-{name}").into();
-            pod["status"] = json!({"phase": "Pending"});
-            let pod = inner.put(pod);
-            drop(inner);
-            shared.changed.notify_waiters();
-            send(201, &pod)
-        }
-        (&Method::GET, ["api", "v1", "namespaces", _, "pods"]) if query.contains_key("watch") => {
-            if query.contains_key("sendInitialEvents") && !inner.streams_lists {
-                return send(422, &status(422, "Invalid", json!({"kind": "ListOptions"})));
-            }
-            drop(inner);
-            watch(shared, query)
-        }
-        (&Method::GET, ["api", "v1", "namespaces", _, "pods"]) => {
-            let only_ended = get("fieldSelector") == "status.phase!=Running,status.phase!=Pending";
-            let all: Vec<Value> = inner
-                .pods
-                .values()
-                .filter(|pod| matches(pod, get("labelSelector")))
-                .filter(|pod| {
-                    !only_ended
-                        || matches!(
-                            pod["status"]["phase"].as_str(),
-                            Some("Succeeded" | "Failed")
-                        )
-                })
-                .cloned()
-                .collect();
-            let from: usize = get("continue").parse().unwrap_or(0);
-            let limit: usize = get("limit").parse().unwrap_or(usize::MAX);
-            let page: Vec<Value> = all.iter().skip(from).take(limit).cloned().collect();
-            let mut meta = json!({"resourceVersion": inner.version.to_string()});
-            if from + page.len() < all.len() {
-                meta["continue"] = (from + page.len()).to_string().into();
-            }
-            send(
-                200,
-                &json!({"kind": "PodList", "metadata": meta, "items": page}),
-            )
-        }
-        (&Method::GET, ["api", "v1", "namespaces", _, "events"]) => send(
-            200,
-            &json!({"kind": "EventList", "metadata": {}, "items": inner.core_events}),
-        ),
-        (&Method::GET, ["api", "v1", "namespaces", _, "pods", name]) => match inner.pods.get(*name)
-        {
-            Some(pod) => send(200, pod),
-            None => not_found(name),
-        },
-        (&Method::DELETE, ["api", "v1", "namespaces", _, "pods", name]) => {
-            let options: Value = serde_json::from_slice(&body).unwrap();
-            let Some(pod) = inner.pods.get(*name).cloned() else {
-                return not_found(name);
-            };
-            if options["preconditions"]["uid"] != pod["metadata"]["uid"] {
-                return send(409, &status(409, "Conflict", json!({"kind": "Pod"})));
-            }
-            let mut pod = inner.remove(name).unwrap();
-            pod["sent"] = options;
-            drop(inner);
-            shared.changed.notify_waiters();
-            send(200, &pod)
-        }
-        (&Method::PATCH, ["api", "v1", "namespaces", _, "pods", name]) => {
-            let patch: Value = serde_json::from_slice(&body).unwrap();
-            let Some(mut pod) = inner.pods.get(*name).cloned() else {
-                return not_found(name);
-            };
-            if patch["metadata"]["uid"] != pod["metadata"]["uid"] {
-                let causes = json!([{"reason": "FieldValueInvalid", "message": "", "field": "metadata.uid"}]);
-                return send(
-                    422,
-                    &status(422, "Invalid", json!({"kind": "Pod", "causes": causes})),
-                );
-            }
-            merge(&mut pod, &patch);
-            let pod = inner.put(pod);
-            drop(inner);
-            shared.changed.notify_waiters();
-            send(200, &pod)
-        }
-        (&Method::GET, ["api", "v1", "namespaces", _, "pods", name, "log"]) => {
-            if !inner.pods.contains_key(*name) {
-                return not_found(name);
-            }
-            let key = format!("{name}/{}", get("container"));
-            let Some(log) = inner.logs.get_mut(&key) else {
-                return Response::builder()
-                    .status(StatusCode::NO_CONTENT)
-                    .body(Body::empty())
-                    .unwrap();
-            };
-            let given = log.clone();
-            log.break_after = None;
-            log.hang = false;
-            if let Some((code, body)) = &given.instead {
-                return send(*code, body);
-            }
-            serve_log(&given, get("sinceTime"), get("follow") == "true")
-        }
-        _ => send(404, &status(404, "NotFound", json!({}))),
-    }
-}
-
-fn merge(into: &mut Value, patch: &Value) {
-    let Value::Object(fields) = patch else {
-        *into = patch.clone();
-        return;
-    };
-    if !into.is_object() {
-        *into = json!({});
-    }
-    for (key, value) in fields {
-        if value.is_null() {
-            into.as_object_mut().unwrap().remove(key);
-        } else {
-            merge(&mut into[key], value);
-        }
-    }
-}
-
-fn serve_log(log: &Log, since: &str, follow: bool) -> Response {
-    // Whole seconds decide, and text compares as time does.
-    let since = since.trim_end_matches('Z');
-    let mut body = Vec::new();
-    for line in log.bytes.split_inclusive(|byte| *byte == b'\n') {
-        let second = &line[..line.len().min(19)];
-        if second >= since.as_bytes() {
-            body.extend_from_slice(line);
-        }
-    }
-    type Piece = Result<Bytes, std::io::Error>;
-    let mut pieces: Vec<Piece> = Vec::new();
-    let cut = log.break_after.unwrap_or(usize::MAX).min(body.len());
-    for piece in body[..cut].chunks(1000) {
-        pieces.push(Ok(Bytes::copy_from_slice(piece)));
-    }
-    if log.break_after.is_some() {
-        pieces.push(Err(std::io::Error::other("broken on purpose")));
-    }
-    let hang = follow && log.hang;
-    let stream = async_stream(pieces, hang);
-    Response::builder()
-        .header("content-type", "text/plain")
-        .body(Body::from_stream(stream))
-        .unwrap()
-}
-
-fn async_stream(
-    pieces: Vec<Result<Bytes, std::io::Error>>,
-    hang: bool,
-) -> impl futures::Stream<Item = Result<Bytes, std::io::Error>> {
-    use futures::StreamExt;
-    let told = futures::stream::iter(pieces).then(|piece| async {
-        // Each piece is sent on its own: an error must not overtake what came before it.
-        tokio::time::sleep(Duration::from_millis(1)).await;
-        piece
-    });
-    let rest = if hang {
-        futures::stream::pending().left_stream()
-    } else {
-        futures::stream::empty().right_stream()
-    };
-    told.chain(rest)
-}
-
-fn watch(shared: Shared, query: BTreeMap<String, String>) -> Response {
-    struct Going {
-        shared: Shared,
-        selector: String,
-        number: u64,
-        next: u64,
-        ready: VecDeque<Value>,
-        over: bool,
-    }
-    let selector = query.get("labelSelector").cloned().unwrap_or_default();
-    let mut ready = VecDeque::new();
-    let mut inner = shared.inner.lock().unwrap();
-    inner.watches_opened += 1;
-    let number = inner.watches_opened;
-    let mut over = false;
-    let from = query
-        .get("resourceVersion")
-        .map(|version| version.parse::<u64>().unwrap());
-    let next = match from {
-        Some(version) if version + 1 < inner.compacted => {
-            over = true;
-            ready
-                .push_back(json!({"type": "ERROR", "object": status(410, "Expired", Value::Null)}));
-            version
-        }
-        Some(version) => version,
-        None => {
-            for pod in inner.pods.values().filter(|pod| matches(pod, &selector)) {
-                ready.push_back(json!({"type": "ADDED", "object": pod}));
-            }
-            ready.push_back(json!({"type": "BOOKMARK", "object": {
-                "kind": "Pod", "apiVersion": "v1",
-                "metadata": {
-                    "resourceVersion": inner.version.to_string(),
-                    "annotations": {"k8s.io/initial-events-end": "true"},
-                },
-                "spec": {"containers": null}, "status": {},
-            }}));
-            inner.version
-        }
-    };
-    drop(inner);
-    let going = Going {
-        shared,
-        selector,
-        number,
-        next,
-        ready,
-        over,
-    };
-    let stream = futures::stream::unfold(going, |mut going| async move {
-        loop {
-            if let Some(event) = going.ready.pop_front() {
-                return Some((
-                    Ok::<_, std::io::Error>(Bytes::from(format!("{event}\n"))),
-                    going,
-                ));
-            }
-            if going.over {
-                return None;
-            }
-            let changed = going.shared.changed.clone();
-            let changed = changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            {
-                let inner = going.shared.inner.lock().unwrap();
-                if going.number < inner.broken_before {
-                    going.over = true;
-                    return Some((Err(std::io::Error::other("broken on purpose")), {
-                        drop(inner);
-                        going
-                    }));
-                }
-                if !inner.mute && going.number >= inner.lost_before {
-                    for happened in &inner.history {
-                        if happened.version > going.next && matches(&happened.pod, &going.selector)
-                        {
-                            going
-                                .ready
-                                .push_back(json!({"type": happened.kind, "object": happened.pod}));
-                        }
-                    }
-                    going.next = inner.version;
-                }
-            }
-            if going.ready.is_empty() {
-                changed.await;
-            }
-        }
-    });
-    Response::builder()
-        .header("content-type", "application/json")
-        .body(Body::from_stream(stream))
-        .unwrap()
-}
-
-fn serde_query(query: &str) -> BTreeMap<String, String> {
-    query
-        .split('&')
-        .filter(|part| !part.is_empty())
-        .map(|part| {
-            let (key, value) = part.split_once('=').unwrap_or((part, ""));
-            (key.to_owned(), decode(value))
-        })
-        .collect()
-}
-
-fn decode(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((first, tail)) = rest.split_first() {
-        if *first == b'%' {
-            let hex = std::str::from_utf8(&tail[..2]).unwrap();
-            bytes.push(u8::from_str_radix(hex, 16).unwrap());
-            rest = &tail[2..];
-        } else {
-            bytes.push(*first);
-            rest = tail;
-        }
-    }
-    String::from_utf8(bytes).unwrap()
-}
-
-/// A pod of ours in that phase, whose base container is in that state.
-pub fn a_pod(name: &str, phase: &str, state: Value) -> Value {
-    json!({
-        "apiVersion": "v1", "kind": "Pod",
-        "metadata": {
-            "name": name, "namespace": "jobs", "uid": format!("uid-of-{name}"),
-            "labels": {"owner": "us"},
-        },
-        "spec": {
-            "nodeName": "node1", "restartPolicy": "Never",
-            "containers": [{"name": "base", "image": "busybox"}],
-        },
-        "status": {
-            "phase": phase, "startTime": "2026-11-24T08:53:20Z",
-            "containerStatuses": [{
-                "name": "base", "image": "busybox", "imageID": "", "ready": false,
-                "restartCount": 0, "state": state, "lastState": {},
-                "containerID": format!("containerd://{name}"),
-            }],
-        },
-    })
-}
-
-pub fn running() -> Value {
-    json!({"running": {"startedAt": "2026-11-24T08:53:24Z"}})
-}
-
-pub fn ended(exit_code: i32) -> Value {
-    json!({"terminated": {
-        "exitCode": exit_code, "reason": if exit_code == 0 { "Completed" } else { "Error" },
-        "startedAt": "2026-11-24T08:53:24Z", "finishedAt": "2026-11-24T08:53:26Z",
-    }})
-}
-
-pub fn identity(name: &str) -> PodIdentity {
-    PodIdentity {
-        namespace: "jobs".into(),
-        name: name.into(),
-        uid: format!("uid-of-{name}"),
     }
 }

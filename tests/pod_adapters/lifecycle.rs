@@ -13,7 +13,8 @@ use adjourn::pod::observe::PodPhase;
 use adjourn::task::pods::PodIdentity;
 use serde_json::json;
 
-use crate::api::{Api, a_pod, ended, identity, running};
+use crate::api::Api;
+use crate::stage::{a_pod, ended, identity, running};
 
 fn a_body(name: &str) -> serde_json::Value {
     json!({

@@ -10,7 +10,8 @@ use adjourn::task::log::{LineKind, LogCursor, LogLine};
 use adjourn::task::pods::PodIdentity;
 use serde_json::json;
 
-use crate::api::{Api, Log, a_pod, ended, identity, running};
+use crate::api::{Api, Log};
+use crate::stage::{a_pod, ended, identity, running};
 
 fn request(name: &str, cursor: LogCursor, ended: bool) -> LogRequest {
     LogRequest {

@@ -1,6 +1,11 @@
 //! The cluster: one local cluster for all tests of a program, or the one that the environment
 //! names.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it must be; its shared parts too"
+)]
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 

@@ -1,5 +1,10 @@
 //! Every pod that ever was, as the cluster's watch tells of it.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it must be; its shared parts too"
+)]
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -54,6 +59,15 @@ impl Diary {
     /// Waits until `is_it` accepts what is known.
     pub fn until(&self, what: &str, is_it: impl Fn(&[Seen]) -> bool) -> Vec<Seen> {
         eventually(what, || Some(self.seen()).filter(|seen| is_it(seen)))
+    }
+
+    /// Waits until a pod is in a phase; answers its name.
+    pub fn until_phase(&self, phase: &str) -> String {
+        let found = |seen: &[Seen]| seen.iter().find(|pod| pod.phase == phase).cloned();
+        let what = format!("a pod to be {phase}");
+        found(&self.until(&what, |seen| found(seen).is_some()))
+            .unwrap()
+            .name
     }
 
     /// Waits until there were pods and all are gone; answers every pod that ever was. The watch

@@ -1,5 +1,10 @@
 //! A home for one test: its own state directory, database and name for its pods.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it must be; its shared parts too"
+)]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -128,9 +133,7 @@ impl Home {
     #[track_caller]
     pub fn sql(&self, statement: &str) -> Vec<Value> {
         let answer = self.run(&["sql", statement, "-o", "json"]).expect(0);
-        let answer = answer.json();
-        let rows = answer.as_array().expect("a list");
-        rows.clone()
+        serde_json::from_value(answer.json()).unwrap()
     }
 
     /// How many rows a question gives; none without a database.
@@ -210,10 +213,11 @@ impl Home {
         self.until_count(&format!("task {id} to be {state}"), &question, 1);
     }
 
-    /// Waits until a task has at least so many log lines.
+    /// Waits until at least so many lines of a task's containers are stored.
     #[track_caller]
     pub fn until_lines(&self, id: &str, lines: i64) {
-        let question = format!("SELECT log_lines FROM tasks WHERE id = {id}");
+        let question =
+            format!("SELECT count(*) FROM log_lines WHERE task = {id} AND kind = 'output'");
         self.until_count(&format!("{lines} lines of task {id}"), &question, lines);
     }
 }

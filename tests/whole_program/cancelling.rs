@@ -25,7 +25,8 @@ fn a_deferred_task_is_cancelled_by_the_daemon() {
     wait.finish().expect(1);
     let told = home.describe(&id);
     assert_eq!(told["state"], "cancelled");
-    assert_eq!(told["log_lines"], 1);
+    assert_eq!(told["reason"], "not wanted");
+    assert_eq!(home.log(&id), b"up\n");
     let reasons = home.sql("SELECT reason FROM task_history WHERE event = 'cancel'");
     assert_eq!(reasons, [json!({"reason": "not wanted"})]);
     assert_eq!(diary.closed().len(), 1);

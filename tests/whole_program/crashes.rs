@@ -1,6 +1,7 @@
 //! `kill -9` at any moment: the next engine goes on, no pod comes twice, no line is lost or
 //! repeated.
 
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::support::{Diary, Home, Running, script, with};
@@ -50,13 +51,11 @@ impl Moment {
                 diary.until(&what, |seen| !seen.is_empty());
             }
             Self::Deferred => home.until_count(&what, &history("defer"), 1),
-            Self::FirstLine => home.until_count(&what, "SELECT count(*) FROM log_lines", 1),
+            Self::FirstLine => home.until_lines("1", 1),
             Self::Resumed => home.until_count(&what, &history("fire"), 1),
             Self::Succeeded => home.until_count(&what, &history("complete"), 1),
             Self::PodEnded => {
-                diary.until(&what, |seen| {
-                    seen.iter().any(|pod| pod.phase == "Succeeded")
-                });
+                diary.until_phase("Succeeded");
             }
         }
     }
@@ -187,11 +186,42 @@ fn an_end_that_was_asked_for_while_nobody_works_comes_with_the_next_engine() {
     drop(serve);
 }
 
+#[test]
+fn a_deadline_that_passes_while_nobody_works_holds_all_the_same() {
+    let home = Home::new();
+    let diary = home.diary();
+    let serve = home.serve();
+    let id = home.submit(&with(
+        task(&home, "echo line 1; sleep 600", 1.0),
+        json!({"execution_timeout": 4}),
+    ));
+    home.until_lines(&id, 1);
+    let deadline = home.describe(&id)["deadline"].clone();
+    serve.kill();
+    let passed = format!(
+        "SELECT count(*) FROM tasks WHERE id = {id} AND deadline < unixepoch('subsec') * 1000"
+    );
+    home.until_count("the deadline", &passed, 1);
+    let serve = home.serve();
+    home.run(&["wait", &id]).expect(124);
+    let told = home.describe(&id);
+    assert_eq!(told["failure_kind"], "timed_out");
+    assert_eq!(told["deadline"], deadline, "nothing moves a deadline");
+    assert_eq!(home.log(&id), b"line 1\n");
+    assert_eq!(diary.closed().len(), 1);
+    drop(serve);
+}
+
 /// Starts an engine, kills it at the moment, starts the next.
 fn killed_at(moment: Moment, begin: impl Fn(&Home) -> Running) {
     let home = Home::new();
     let diary = home.diary();
     let engine = begin(&home);
+    if matches!(moment, Moment::PodEnded) {
+        // Held still, so that it cannot end the task before the end of the pod is seen here.
+        Moment::Deferred.wait(&home, &diary);
+        engine.signal(Signal::SIGSTOP);
+    }
     moment.wait(&home, &diary);
     engine.kill();
     let serve = home.serve();

@@ -32,7 +32,6 @@ fn lines_appear_while_the_pod_runs_and_each_appears_once() {
 
     let told = home.describe("1");
     assert_eq!(told["state"], "success");
-    assert_eq!(told["log_lines"], 10);
     let resumes = told["resumes"].as_u64().unwrap();
     assert!(resumes >= 3, "{resumes} resumes");
     assert_eq!(home.log("1"), ten_lines().as_bytes());

@@ -1,10 +1,6 @@
 //! The program as a person uses it: real processes, a real cluster, real signals.
 #![allow(
     clippy::unwrap_used,
-    reason = "what cannot be had here fails the test that wants it"
-)]
-#![allow(
-    clippy::unwrap_used,
     reason = "a test ends where something is not as it must be; its shared parts too"
 )]
 
@@ -17,7 +13,9 @@ mod daemon;
 mod deferral;
 mod interrupts;
 mod log_bytes;
+mod on_local_cluster;
 mod outside;
 mod refusals;
+mod results;
 mod running;
 mod verdicts;

@@ -48,14 +48,10 @@ fn a_pod_deleted_after_its_good_end_is_a_success_all_the_same() {
     );
     let id = home.submit(&task);
     home.until_state(&id, "deferred");
-    diary.until("the pod to run", |seen| {
-        seen.iter().any(|pod| pod.phase == "Running")
-    });
+    diary.until_phase("Running");
     // The daemon sees nothing of what comes now, until all is over.
     serve.signal(Signal::SIGSTOP);
-    diary.until("the good end", |seen| seen[0].phase == "Succeeded");
-    let pod = diary.seen().remove(0).name;
-    home.cluster().delete(&pod);
+    home.cluster().delete(&diary.until_phase("Succeeded"));
     serve.signal(Signal::SIGCONT);
     home.run(&["wait", &id]).expect(0);
     assert_eq!(home.describe(&id)["exit_code"], 0);
@@ -77,8 +73,7 @@ fn a_pod_that_vanished_while_no_engine_was_there_fails_its_task_with_a_reason() 
     let id = home.submit(&script(&home.dag, "vanished", "sleep 1"));
     home.until_state(&id, "deferred");
     serve.kill();
-    diary.until("the good end", |seen| seen[0].phase == "Succeeded");
-    home.cluster().delete(&diary.seen().remove(0).name);
+    home.cluster().delete(&diary.until_phase("Succeeded"));
     let serve = home.serve();
     home.run(&["wait", &id]).expect(1);
     let told = home.describe(&id);

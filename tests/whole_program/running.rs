@@ -1,76 +1,41 @@
 //! `adjourn run`: lines on stdout, the rest on stderr, the verdict as exit code.
 
-use std::path::Path;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 
 use serde_json::json;
 
 use crate::support::{Home, script, with};
 
-const HELLO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/hello.yaml");
-
-/// Stops the local cluster of a home, however the test ends.
-struct StopsCluster<'a>(&'a Home);
-
-impl Drop for StopsCluster<'_> {
-    fn drop(&mut self) {
-        let stopped = self.0.run(&["cluster", "stop"]);
-        if !std::thread::panicking() {
-            stopped.expect(0);
-        }
-    }
-}
-
 #[test]
-fn hello_runs_from_nothing_on_the_local_cluster() {
-    let home = Home::without_cluster();
-    let _stops = StopsCluster(&home);
-    let ended = home.run(&["run", HELLO, "--local"]).expect(0);
-    assert_eq!(
-        ended.text(),
-        "hello from a pod\nline 1\nline 2\nline 3\ngoodbye\n"
-    );
-    assert!(
-        ended.stderr.contains("task 1 default/hello/manual__"),
-        "{ended:?}"
-    );
-    assert!(ended.stderr.contains("task 1 succeeded"), "{ended:?}");
-    // What it says of the local cluster, a person must know.
-    assert!(ended.stderr.contains("images are not pulled"), "{ended:?}");
-
-    let status = home.run(&["cluster", "status", "-o", "json"]).expect(0);
-    assert!(
-        status.json()["server"]
-            .as_str()
-            .unwrap()
-            .starts_with("https://127.0.0.1:")
-    );
-    let kubeconfig = home.run(&["cluster", "kubeconfig"]).expect(0);
-    assert!(Path::new(kubeconfig.text().trim_end()).is_file());
-    home.run(&["cluster", "stop"]).expect(0);
-    home.run(&["cluster", "status"]).expect(4);
-    home.run(&["cluster", "stop"]).expect(0);
-}
-
-#[test]
-fn a_pod_that_a_killed_run_left_on_the_local_cluster_goes_with_the_next_run() {
-    let home = Home::without_cluster();
-    let _stops = StopsCluster(&home);
+fn a_reader_who_has_seen_enough_stops_a_run_and_not_its_task() {
+    let home = Home::new();
     let task = with(
-        script(&home.dag, "left", "echo done"),
-        json!({"on_finish_action": "keep_pod"}),
+        script(
+            &home.dag,
+            "talker",
+            "for i in 1 2 3 4 5 6; do echo line $i; sleep 0.5; done",
+        ),
+        json!({"logging_interval": 1, "poll_interval": 1}),
     );
-    home.run(&["run", &home.task(&task), "--local"]).expect(0);
-    // As if the kill had come between the verdict and the pod's end.
-    home.change(
-        "INSERT INTO disposals (task, connection, overrides, namespace, name, uid, nonce, action,
-                                due_at, wanted_at)
-         SELECT task, connection, overrides, namespace, name, uid, nonce, 'delete', 0, 0
-         FROM pods",
+    let mut command = home.command(&["run", &home.task(&task)]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut run = command.spawn().unwrap();
+    let mut first = String::new();
+    // Dropped with the line: the other end is closed.
+    BufReader::new(run.stdout.take().unwrap())
+        .read_line(&mut first)
+        .unwrap();
+    assert_eq!(first, "line 1\n");
+    let said = run.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&said.stderr);
+    assert_eq!(said.status.code(), Some(130), "{stderr}");
+    assert!(
+        stderr.contains("continue with: adjourn run --task 1"),
+        "{stderr}"
     );
-    let ended = home.run(&["run", "--task", "1", "--local"]).expect(0);
-    assert_eq!(ended.text(), "done\n");
-    let status = home.run(&["cluster", "status", "-o", "json"]).expect(0);
-    assert_eq!(status.json()["pods"], 0);
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    home.run(&["run", "--task", "1"]).expect(0);
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub enum Fault {
     #[error("panicked: {0}")]
     Panicked(String),
     /// It did not end in time.
-    #[error("did not end within {} s and was given up", .0.as_secs_f64())]
+    #[error("did not end within {} s and was given up", .0.as_secs_f32())]
     TooSlow(Duration),
 }
 

@@ -1,7 +1,8 @@
 //! Those who listen to one step of a task.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures::future::join_all;
 use serde_json::Value;
@@ -12,17 +13,18 @@ use super::moments::{ManifestTold, TaskTold};
 use super::registry::{CallbackLimits, Listener, Registered, complaint};
 use super::told::{BuiltTold, Told};
 use crate::clock::{Clock, Timestamp};
-use crate::operator::TaskContext;
+use crate::operator::{TaskContext, WIND_UP};
 use crate::pod::client::ClusterClient;
 use crate::pod::spec::PodManifest;
 use crate::task::file::{CallbackEvent, TaskFile};
-use std::sync::Arc;
 
 /// The listeners of a task, in the order of its file.
 pub struct Listeners {
     all: Vec<Listener>,
     task: TaskTold,
     clock: Clock,
+    begun: Timestamp,
+    deadline: Option<Timestamp>,
     limits: CallbackLimits,
     /// Events that need not be told again, by their marks.
     told: Mutex<HashSet<String>>,
@@ -48,6 +50,8 @@ impl Listeners {
                 base_container: file.pod.base_container_name.clone(),
             },
             clock: context.clock.clone(),
+            begun: context.clock.now(),
+            deadline: context.deadline,
             limits: registered.limits(),
             told: Mutex::default(),
             slow: Mutex::default(),
@@ -75,6 +79,7 @@ impl Listeners {
     pub async fn tell(&self, told: Told) -> Vec<String> {
         let event = told.event();
         let at = self.clock.now();
+        let limit = self.limit();
         let lines = event == CallbackEvent::ProgressCallback;
         let telling = self
             .all
@@ -84,7 +89,7 @@ impl Listeners {
             .map(|(index, listener)| {
                 let told = told.clone();
                 let work = tell_one(listener.clone(), told, at);
-                async move { (index, alone(self.limits.callback, work).await) }
+                async move { (index, alone(limit, work).await) }
             });
         let mut complaints = Vec::new();
         for (index, result) in join_all(telling).await {
@@ -122,7 +127,7 @@ impl Listeners {
                     .await?;
                 Ok(changing)
             };
-            let changed = alone(self.limits.callback, work).await.and_then(|changed| {
+            let changed = alone(self.limit(), work).await.and_then(|changed| {
                 let lost = lost_identity(pod.as_value(), &changed, &self.task.base_container);
                 if lost.is_empty() {
                     Ok(changed)
@@ -147,6 +152,22 @@ impl Listeners {
             name: pod.name().to_owned(),
         };
         self.tell(Told::ManifestCreated(Arc::new(built))).await;
+    }
+
+    /// How long one call may take: never more than half of the time that the step itself has, so
+    /// that nobody who listens makes a task late.
+    fn limit(&self) -> Duration {
+        let limit = self.limits.callback;
+        let Some(deadline) = self.deadline else {
+            return limit;
+        };
+        let now = self.clock.now();
+        let end = if deadline > now {
+            deadline
+        } else {
+            deadline.max(self.begun) + WIND_UP
+        };
+        limit.min((end - now).to_std().unwrap_or_default() / 2)
     }
 
     fn is_slow(&self, index: usize) -> bool {

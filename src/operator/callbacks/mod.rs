@@ -41,7 +41,8 @@ pub type CallbackResult = Result<(), CallbackError>;
 /// Something that wants to know what happens to pod tasks.
 ///
 /// Every method does nothing unless it is written. Each call runs for itself, beside the worker:
-/// one that panics or outlives [`CallbackLimits::callback`] is given up. A method should not block
+/// one that panics or outlives [`CallbackLimits::callback`] is given up, earlier if the task's own
+/// deadline is near. A method should not block
 /// its thread; one that does holds that thread of the runtime, but not the task.
 #[async_trait]
 pub trait PodCallbacks: Send + Sync {
@@ -93,7 +94,8 @@ pub trait PodCallbacks: Send + Sync {
     }
 
     /// The verdict is certain, and what becomes of the pod. The janitor carries that out as soon
-    /// as both are stored.
+    /// as both are stored. Not called for an attempt that is ended from outside (cancelled, or out
+    /// of time while a worker held it).
     async fn on_pod_cleanup(&self, _told: &CleanupTold) -> CallbackResult {
         Ok(())
     }

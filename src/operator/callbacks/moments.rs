@@ -71,6 +71,8 @@ pub enum Outcome {
     Skipped,
     /// Badly; the task may have more attempts.
     Failed,
+    /// Before its time: the task was cancelled, or its `execution_timeout` has passed.
+    Killed,
 }
 
 impl Outcome {
@@ -81,6 +83,7 @@ impl Outcome {
             Self::Succeeded => "succeeded",
             Self::Skipped => "skipped",
             Self::Failed => "failed",
+            Self::Killed => "killed",
         }
     }
 }

@@ -71,6 +71,12 @@ impl<'a> Call<'a> {
         last.clone()
     }
 
+    /// Whether another pod may have the name of this task's pod one day, so that a log, which is
+    /// asked for by name, has to be shown to be this pod's. A random suffix does not come again.
+    pub fn name_can_come_again(&self) -> bool {
+        !self.file.pod.random_name_suffix
+    }
+
     /// The container that decides.
     pub fn base(&self) -> &str {
         &self.file.pod.base_container_name
@@ -130,6 +136,7 @@ impl<'a> Call<'a> {
 pub(super) fn disposal(record: &PodRecord, action: DisposalAction) -> Disposal {
     Disposal {
         connection: record.intent.connection.clone(),
+        server: record.intent.server.clone(),
         namespace: record.intent.namespace.clone(),
         name: record.intent.name.clone(),
         uid: record.uid.clone(),

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use super::call::{Call, OwnPod};
-use super::launch::{full, unwell};
+use super::launch::{elsewhere, full, unwell};
 use crate::clock::Timestamp;
 use crate::operator::{Failure, TaskContext};
 use crate::pod::client::ApiError;
@@ -69,7 +69,15 @@ impl Call<'_> {
                 ended,
                 cursor,
             };
-            read(&self.context, own, &source, observation.gone).await?;
+            let check_identity = self.name_can_come_again();
+            read(
+                &self.context,
+                own,
+                &source,
+                check_identity,
+                observation.gone,
+            )
+            .await?;
         }
         Ok(())
     }
@@ -143,6 +151,7 @@ async fn read(
     context: &TaskContext,
     own: &OwnPod,
     source: &Source<'_>,
+    check_identity: bool,
     gone: bool,
 ) -> Result<(), Failure> {
     if gone {
@@ -156,7 +165,7 @@ async fn read(
         cursor: source.cursor.clone(),
         ended: source.ended,
         previous: false,
-        check_identity: false,
+        check_identity,
         limits: LogLimits::default(),
     };
     let mut reader = match logs::open(&own.client, &request).await {
@@ -167,6 +176,9 @@ async fn read(
             return mark_lost(context, own, source, &words).await;
         }
         Ok(LogOpening::Unavailable { .. }) => return Ok(()),
+        Ok(LogOpening::Gone) if own.client.server() != own.record.intent.server => {
+            return Err(elsewhere(&own.client, &own.record.intent));
+        }
         Ok(LogOpening::Gone) => {
             let words = "the pod is gone: lines behind this point, if any, are lost";
             return mark_lost(context, own, source, words).await;

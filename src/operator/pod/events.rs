@@ -15,6 +15,9 @@ use crate::task::outcome::FailureKind;
 /// The cursor of the cluster's events; no container can have this name.
 const EVENTS: &str = "(events)";
 
+/// How many of the cluster's last events are kept with a failed attempt.
+const LAST_EVENTS: usize = 10;
+
 /// The cursor of what is told about a failed pod.
 const EXPLANATION: &str = "(explanation)";
 
@@ -83,6 +86,26 @@ impl Call<'_> {
             }
             FailureKind::Failed | FailureKind::TimedOut => None,
         }
+    }
+
+    /// What the last look at the pod showed, for whoever asks later: the pod's name, and its
+    /// containers and events.
+    pub async fn observed(
+        &self,
+        own: &OwnPod,
+        observation: &PodObservation,
+    ) -> (String, serde_json::Value) {
+        let events = self.events(own).await.unwrap_or_default();
+        let from = events.len().saturating_sub(LAST_EVENTS);
+        let events: Vec<String> = events[from..].iter().map(words).collect();
+        let containers: Vec<String> = states(observation).collect();
+        let seen = serde_json::json!({
+            "phase": observation.phase.as_str(),
+            "node": observation.node,
+            "containers": containers,
+            "events": events,
+        });
+        (own.record.intent.name.clone(), seen)
     }
 
     /// Says in the log what a failed pod looked like, once: its events, its containers, its spec,

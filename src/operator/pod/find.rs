@@ -76,10 +76,11 @@ impl Call<'_> {
 }
 
 /// An intent for a pod that was found, as if it had been on record all along.
-pub(super) fn intent_of(pod: &Pod, connection: ConnectionRef) -> PodIntent {
+pub(super) fn intent_of(pod: &Pod, connection: ConnectionRef, client: &ClusterClient) -> PodIntent {
     let identity = observe(pod).identity;
     PodIntent {
         connection,
+        server: client.server().to_owned(),
         namespace: identity.namespace,
         name: identity.name,
         nonce: nonce_of(pod).unwrap_or_default().to_owned(),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::advice::after_failure;
 use super::call::{Call, OwnPod, disposal};
 use super::reentry::look;
 use crate::operator::verdict::{ISTIO_CONTAINER, deletes};
@@ -32,6 +33,7 @@ impl Call<'_> {
     /// The base container decides alone, whatever the phase or a sidecar says; an exit code that
     /// means skipped goes before everything else.
     pub async fn finish(&self, own: &OwnPod, observation: PodObservation) -> Result<Step, Failure> {
+        self.tell_start(own, &observation).await?;
         self.collect(own, Some(&observation)).await?;
         self.tell_completion(own, &observation).await?;
         let base = self.base();
@@ -95,13 +97,19 @@ impl Call<'_> {
         };
         let result = self.extract_xcom(own, &observation, false).await?;
         self.explain(own, &observation).await?;
+        let observed = self.observed(own, &observation).await;
         let ending = self
             .ending(own, observation, told(failure), failure.exit_code)
             .await?;
         Err(Failure::Attempt {
             kind,
             retryable: true,
-            ending: Box::new(Ending { result, ..ending }),
+            ending: Box::new(Ending {
+                result,
+                advice: Some(after_failure(failure).to_owned()),
+                observed: Some(observed),
+                ..ending
+            }),
         })
     }
 
@@ -118,8 +126,8 @@ impl Call<'_> {
         Ok(Ending {
             reason,
             exit_code,
-            result: None,
             disposals: self.disposals(own, &observation).await?,
+            ..Ending::default()
         })
     }
 

@@ -27,7 +27,7 @@ impl Call<'_> {
             Some(record) => self.take_up(record).await?,
             None => match self.reattach().await? {
                 Some(pod) => pod,
-                None => self.create().await?,
+                None => self.find_or_create().await?,
             },
         };
         self.attend(&pod).await
@@ -57,6 +57,7 @@ impl Call<'_> {
                 self.confirm(&intent.name, &pod).await?;
                 Ok(pod)
             }
+            _ if client.server() != intent.server => Err(elsewhere(&client, intent)),
             (None, None) => {
                 // The crash came before the call, or the call failed: the same name again.
                 let mut manifest = self.manifest(&client).await?;
@@ -74,8 +75,7 @@ impl Call<'_> {
         }
     }
 
-    /// The pod of an earlier attempt, if the task goes on with it: the ones on record first, then
-    /// what its labels find.
+    /// The pod of an earlier attempt that is on record, if the task goes on with it.
     async fn reattach(&self) -> Result<Option<Pod>, Failure> {
         let records = self.context.journal.pods().await?;
         let left = records
@@ -96,20 +96,26 @@ impl Call<'_> {
                 return Ok(Some(pod));
             }
         }
+        Ok(None)
+    }
+
+    /// The pod that the task's labels find, or a new one.
+    async fn find_or_create(&self) -> Result<Pod, Failure> {
         // A first attempt of a task that is new has left nothing to find: no need to ask.
         if self.context.try_number == 1 || !self.file.pod.reattach_on_restart {
-            return Ok(None);
+            return self.create().await;
         }
         let connection = connection_of(&self.file);
         let client = self.operator.client(&connection).await?;
         let manifest = self.manifest(&client).await?;
-        match self.find_pod(&client, &manifest, &records).await? {
-            Some(pod) => {
-                let intent = intent_of(&pod, connection);
-                self.reuse(&client, pod, intent).await
+        let records = self.context.journal.pods().await?;
+        if let Some(pod) = self.find_pod(&client, &manifest, &records).await? {
+            let intent = intent_of(&pod, connection.clone(), &client);
+            if let Some(pod) = self.reuse(&client, pod, intent).await? {
+                return Ok(pod);
             }
-            None => Ok(None),
         }
+        self.create_from(&client, manifest, connection).await
     }
 
     /// Goes on with a pod of an earlier attempt, or sees that it makes room.
@@ -145,14 +151,24 @@ impl Call<'_> {
         }
     }
 
-    /// Creates a pod: first its intent is on record, then the call is made.
+    /// Creates a pod.
     pub async fn create(&self) -> Result<Pod, Failure> {
         let connection = connection_of(&self.file);
         let client = self.operator.client(&connection).await?;
         let manifest = self.manifest(&client).await?;
-        let intent = intent(&manifest, connection);
+        self.create_from(&client, manifest, connection).await
+    }
+
+    /// Creates a pod that is built: first its intent is on record, then the call is made.
+    async fn create_from(
+        &self,
+        client: &ClusterClient,
+        manifest: PodManifest,
+        connection: ConnectionRef,
+    ) -> Result<Pod, Failure> {
+        let intent = intent(&manifest, connection, client);
         self.context.journal.intend_pod(intent.clone()).await?;
-        self.send(&client, manifest, &intent).await
+        self.send(client, manifest, &intent).await
     }
 
     async fn manifest(&self, client: &ClusterClient) -> Result<PodManifest, Failure> {
@@ -225,14 +241,27 @@ async fn find_own(client: &ClusterClient, intent: &PodIntent) -> Result<Pod, Fai
     }
 }
 
-fn intent(manifest: &PodManifest, connection: ConnectionRef) -> PodIntent {
+fn intent(manifest: &PodManifest, connection: ConnectionRef, client: &ClusterClient) -> PodIntent {
     PodIntent {
         connection,
+        server: client.server().to_owned(),
         namespace: manifest.namespace().to_owned(),
         name: manifest.name().to_owned(),
         nonce: Alphanumeric.sample_string(&mut rand::rng(), NONCE_LENGTH),
         body_hash: hash_of(manifest.as_value()),
     }
+}
+
+/// The pod is not there, but this is not the API server that it was created on.
+pub(super) fn elsewhere(client: &ClusterClient, intent: &PodIntent) -> Failure {
+    Failure::transient(format!(
+        "the pod {}/{} was created on {}, and the connection {} now leads to {}; give the flags that it was started with (--local, --kubeconfig, --context)",
+        intent.namespace,
+        intent.name,
+        intent.server,
+        intent.connection.name,
+        client.server()
+    ))
 }
 
 fn taken(intent: &PodIntent) -> Failure {

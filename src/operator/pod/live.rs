@@ -16,7 +16,7 @@ use super::reentry::look;
 use crate::operator::{Failure, Step};
 use crate::pod::logs::{FollowStep, LogBatch, LogFollower, LogLimits, LogRequest};
 use crate::pod::observe::PodObservation;
-use crate::trigger::pod::{FirstSeen, PodTriggerKwargs, decide};
+use crate::trigger::pod::{FirstSeen, PodTerms, decide};
 
 /// The shortest time between two looks at the pod.
 const SHORTEST_LOOK: Duration = Duration::from_millis(200);
@@ -29,9 +29,9 @@ impl Call<'_> {
         mut observation: PodObservation,
     ) -> Result<Step, Failure> {
         // The log is followed: nobody needs to be woken for it.
-        let awaited = PodTriggerKwargs {
+        let awaited = PodTerms {
             next_log_at: None,
-            ..self.awaited(own, &observation)
+            ..self.awaited(own, &observation).terms
         };
         let mut seen = FirstSeen::default();
         let mut followed: HashMap<String, String> = HashMap::new();
@@ -104,7 +104,7 @@ impl Call<'_> {
                 cursor,
                 ended: false,
                 previous: false,
-                check_identity: false,
+                check_identity: self.name_can_come_again(),
                 limits: LogLimits::default(),
             };
             fresh.push(Follower {

@@ -9,6 +9,7 @@
 //! crash at any point starts no second one. Nothing here deletes a pod: what is to become of it is
 //! part of the verdict, and the engine carries it out until it holds.
 
+mod advice;
 mod call;
 mod collect;
 mod events;
@@ -30,6 +31,7 @@ use async_trait::async_trait;
 pub use collect::POST_TERMINATION_TIMEOUT;
 pub use plan::{PlanError, PlanOptions, plan};
 pub use preview::{Preview, PreviewOptions, preview};
+pub use xcom::XCOM_PATIENCE;
 
 use super::callbacks::{CallbackLimits, PodCallbacks, PodMutationHook, Registered, apply_hook};
 use super::{Failure, Operator, Refused, Step, TaskContext};
@@ -176,6 +178,9 @@ impl Operator for PodOperator {
     }
 
     async fn on_kill(&self, context: &TaskContext) -> Result<Ending, Failure> {
-        Call::new(self, context)?.on_kill().await
+        let call = Call::new(self, context)?;
+        let ending = call.on_kill().await?;
+        call.tell_kill(&ending).await;
+        Ok(ending)
     }
 }

@@ -4,15 +4,20 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::advice::after_waiting;
 use super::call::{Call, OwnPod, disposal};
-use super::launch::unwell;
+use super::launch::{elsewhere, unwell};
 use crate::operator::verdict::kill_deletion;
 use crate::operator::{Failure, Step};
 use crate::pod::lifecycle;
-use crate::pod::observe::{PodObservation, PodVerdict, judge, observe};
+use crate::pod::observe::{PodObservation, PodVerdict, judge, node_is_silent, observe};
 use crate::task::deferral::{EventStatus, TriggerEvent};
 use crate::task::outcome::{Ending, FailureKind};
 use crate::task::pods::DisposalAction;
+use crate::trigger::pod::errors_before;
+
+/// How often in a row a task may wait again after its wait ended in an error while its pod lived.
+const MOST_ERRORS: u32 = 3;
 
 /// How long the last logs of a cancelled task's pod are waited for.
 const LAST_LOGS: Duration = Duration::from_secs(5);
@@ -41,14 +46,23 @@ impl Call<'_> {
                 let observation = look(&own, seen.clone()).await?;
                 if let Some(seen) = seen.filter(|_| observation.gone) {
                     // How it ended, only the watch can tell: the trigger is asked once more.
-                    return Ok(self.deferral(&own, &seen));
+                    return Ok(self.deferral(&own, &seen, 0));
                 }
                 self.invoke_defer_method(&own, observation).await
             }
-            EventStatus::Success
-            | EventStatus::Failed
-            | EventStatus::Error
-            | EventStatus::Timeout => {
+            EventStatus::Error => {
+                let observation = look(&own, seen).await?;
+                let errors = errors_before(&event) + 1;
+                if node_is_silent(&observation) || errors > MOST_ERRORS {
+                    return self.conclude(&own, observation, &event).await;
+                }
+                // What has not ended after all, on a node that has come back, is waited for.
+                match self.invoke_defer_method(&own, observation.clone()).await? {
+                    Step::Defer { .. } => Ok(self.deferral(&own, &observation, errors)),
+                    ended @ (Step::Complete(_) | Step::Skip(_)) => Ok(ended),
+                }
+            }
+            EventStatus::Success | EventStatus::Failed | EventStatus::Timeout => {
                 let observation = look(&own, seen).await?;
                 self.conclude(&own, observation, &event).await
             }
@@ -101,6 +115,8 @@ impl Call<'_> {
         self.explain(own, observation).await?;
         let ending = Ending {
             reason,
+            advice: Some(after_waiting(kind, observation, self.base()).to_owned()),
+            observed: Some(self.observed(own, observation).await),
             disposals: self.disposals(own, observation).await?,
             ..Ending::default()
         };
@@ -154,6 +170,9 @@ pub(super) async fn look(
     let found = lifecycle::get_same(&own.client, &own.identity)
         .await
         .map_err(|error| unwell(&error))?;
+    if found.is_none() && own.client.server() != own.record.intent.server {
+        return Err(elsewhere(&own.client, &own.record.intent));
+    }
     Ok(match (found, seen) {
         (Some(pod), Some(seen)) => observe(&pod).following(&seen),
         (Some(pod), None) => observe(&pod),

@@ -3,6 +3,7 @@
 //! What is told of a pod is told once for each attempt: a mark in the journal says that it was.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::call::{Call, OwnPod};
 use super::connection_of;
@@ -19,6 +20,9 @@ use crate::task::deferral::TriggerEvent;
 use crate::task::file::CallbackEvent;
 use crate::task::log::LogCursor;
 use crate::task::outcome::{Ending, FailureKind};
+
+/// How long the end of an attempt that is cancelled may be told: a pod is waiting to be deleted.
+const LAST_WORDS: Duration = Duration::from_secs(10);
 
 impl Call<'_> {
     /// A step begins: the client is there, if it can be had at all.
@@ -79,7 +83,6 @@ impl Call<'_> {
         own: &OwnPod,
         observation: &PodObservation,
     ) -> Result<(), Failure> {
-        self.tell_start(own, observation).await?;
         let told = self.told(own, observation);
         self.tell_once(own, Told::Completion(told)).await
     }
@@ -94,16 +97,28 @@ impl Call<'_> {
         self.tell_once(own, Told::Teardown(told)).await
     }
 
-    /// A deferred task goes on.
+    /// A deferred task goes on; its base container may have been started meanwhile.
     pub async fn tell_resumption(
         &self,
         own: &OwnPod,
         seen: Option<&PodObservation>,
         event: &TriggerEvent,
     ) -> Result<(), Failure> {
-        if !self.listeners.wants(CallbackEvent::OnOperatorResuming) {
-            return Ok(());
+        if self.listeners.wants(CallbackEvent::OnOperatorResuming) {
+            self.tell_event(own, seen, event).await?;
         }
+        match seen.filter(|seen| seen.identity == own.identity) {
+            Some(seen) => self.tell_start(own, seen).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn tell_event(
+        &self,
+        own: &OwnPod,
+        seen: Option<&PodObservation>,
+        event: &TriggerEvent,
+    ) -> Result<(), Failure> {
         let pod = match seen {
             Some(seen) => seen.clone(),
             None => look(own, None).await?,
@@ -127,6 +142,18 @@ impl Call<'_> {
         };
         if let Err(error) = self.tell_cleanup(outcome, ending).await {
             tracing::info!(task = %self.context.task, %error, "the end could not be told");
+        }
+    }
+
+    /// The attempt was ended before its time. It is over all the same if that cannot be told.
+    pub async fn tell_kill(&self, ending: &Ending) {
+        let told = self.tell_cleanup(Outcome::Killed, ending);
+        match tokio::time::timeout(LAST_WORDS, told).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::info!(task = %self.context.task, %error, "the end could not be told");
+            }
+            Err(_) => tracing::info!(task = %self.context.task, "the end was not told in time"),
         }
     }
 

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use serde_json::Value;
 
 use super::call::{Call, OwnPod};
@@ -14,10 +15,21 @@ use crate::operator::verdict::{EMPTY_XCOM, xcom_result};
 use crate::pod::exec::{ExecError, exec};
 use crate::pod::observe::{ContainerState, PodObservation, container_is_running};
 use crate::pod::spec::{XCOM_MOUNT_PATH, XCOM_SIDECAR};
+use crate::task::log::LogCursor;
 use crate::task::outcome::FailureKind;
 
 /// How long one command in the sidecar may take.
 const LIMIT: Duration = Duration::from_secs(30);
+
+/// How long a sidecar that does not hand the result out is asked again, counted from the first
+/// time that it did not.
+pub const XCOM_PATIENCE: TimeDelta = TimeDelta::minutes(10);
+
+/// How often it is asked at least, however long that takes.
+const LEAST_TRIES: u32 = 3;
+
+/// The mark that keeps count; no container can have this name.
+const MARK: &str = "(xcom)";
 
 impl Call<'_> {
     /// The result that the base container left, if the task wants one.
@@ -42,12 +54,13 @@ impl Call<'_> {
         }
         let text = match self.read_result(own).await {
             Ok(text) => text,
-            Err(error) if error.retryable() => return Err(Failure::transient(error.to_string())),
+            Err(error) if error.retryable() => {
+                return Err(self.ask_again(own, &error.to_string()).await?);
+            }
             // It is about to start: the base container was quicker.
             Err(ExecError::NotRunning { .. }) => {
-                return Err(Failure::transient(
-                    "the sidecar with the result does not run yet",
-                ));
+                let words = "the sidecar with the result does not run yet";
+                return Err(self.ask_again(own, words).await?);
             }
             Err(error) => return Err(not_retrieved(&error.to_string())),
         };
@@ -56,6 +69,32 @@ impl Call<'_> {
             let reason = format!("{invalid}; it begins with: {shown}");
             Failure::attempt(FailureKind::Failed, true, reason)
         })
+    }
+
+    /// The result could not be had, although the pod itself could be looked at: the step is put
+    /// off, until that has been so too often and for too long.
+    async fn ask_again(&self, own: &OwnPod, why: &str) -> Result<Failure, Failure> {
+        let journal = &self.context.journal;
+        let mut count = journal.log_cursor(&own.identity.uid, MARK).await?;
+        let now = self.context.clock.now();
+        let now_ns = now.timestamp_nanos_opt().unwrap_or_default();
+        if count.seen_at_stamp == 0 {
+            count.stamp_ns = now_ns;
+        }
+        count.seen_at_stamp += 1;
+        let waited = TimeDelta::nanoseconds(now_ns - count.stamp_ns);
+        if count.seen_at_stamp >= LEAST_TRIES && waited >= XCOM_PATIENCE {
+            let tries = count.seen_at_stamp;
+            let minutes = waited.num_minutes();
+            let words = format!("{why}; it was asked {tries} times in {minutes} minutes");
+            return Ok(not_retrieved(&words));
+        }
+        let count = LogCursor {
+            container_id: String::new(),
+            ..count
+        };
+        self.remark(own, MARK, Vec::new(), count).await?;
+        Ok(Failure::transient(why))
     }
 
     /// A failed task may have left a result, too. One try, and no error.

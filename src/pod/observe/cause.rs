@@ -178,7 +178,9 @@ impl Failure {
             Some(_) | None if started => format!("how container {base} ended is not known"),
             Some(_) | None => format!("container {base} was never started"),
         };
-        let mut message = self.message.or_else(|| observation.message.clone());
+        let mut message = self
+            .message
+            .or_else(|| observation.message.as_deref().map(str::to_owned));
         let reason = match self.cause {
             FailureCause::ExitCode => ended,
             FailureCause::OutOfMemory => format!("{ended}: it used more memory than its limit"),

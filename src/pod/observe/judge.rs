@@ -124,8 +124,9 @@ fn pending(observation: &PodObservation, detail: Option<String>) -> Pending {
             stage: StartStage::Scheduling,
             detail: observation
                 .unschedulable
-                .clone()
-                .unwrap_or_else(|| "no node has been chosen yet".to_owned()),
+                .as_deref()
+                .unwrap_or("no node has been chosen yet")
+                .to_owned(),
         };
     }
     let initializing = observation.containers.iter().find(|container| {

@@ -9,6 +9,9 @@ use crate::task::pods::PodIdentity;
 pub const OBSERVATION_VERSION: u32 = 1;
 
 /// One look at a pod.
+///
+/// Kept in memory for each task that waits: what is rare is boxed, and what decides nothing is
+/// left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PodObservation {
     /// The version of the stored form, [`OBSERVATION_VERSION`] when written by this program.
@@ -26,22 +29,22 @@ pub struct PodObservation {
     pub deletion: Option<Deletion>,
     /// The cluster itself has ended the pod or is about to: eviction, preemption, a lost node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub disruption: Option<Disruption>,
+    pub disruption: Option<Box<Disruption>>,
     /// Whether a node has been chosen.
     #[serde(default)]
     pub scheduled: bool,
     /// Why no node has been chosen, if the scheduler said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unschedulable: Option<String>,
+    pub unschedulable: Option<Box<str>>,
     /// The node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub node: Option<String>,
+    pub node: Option<Box<str>>,
     /// `status.reason`: `Evicted`, `DeadlineExceeded`, ...
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    pub reason: Option<Box<str>>,
     /// `status.message`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
+    pub message: Option<Box<str>>,
     /// Whether the node has stopped reporting about the pod.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub node_silent: bool,
@@ -134,9 +137,6 @@ pub struct ContainerObservation {
     /// The instance, as `containerd://...`. Another id means another run, with another log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container_id: Option<String>,
-    /// The image, as the runtime names it: not necessarily the one that was asked for.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub image: String,
     /// How often it was started again.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub restart_count: i32,
@@ -147,7 +147,7 @@ pub struct ContainerObservation {
     pub state: ContainerState,
     /// How its previous run ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_terminated: Option<Terminated>,
+    pub last_terminated: Option<Box<Terminated>>,
     /// Whether its program has been started at least once, as far as anything tells.
     #[serde(default)]
     pub started: bool,

@@ -255,9 +255,10 @@ fn a_pod_that_is_gone_is_judged_by_its_last_state() {
         Says::Failed(None, FailureCause::Vanished, true, false)
     );
     let unseen = PodObservation::unseen(gone("Pending", json!({})).identity).into_gone();
+    // Whether it started is not known, so that it did not is not said.
     assert_eq!(
         says(&unseen),
-        Says::Failed(None, FailureCause::Vanished, true, true)
+        Says::Failed(None, FailureCause::Vanished, false, false)
     );
 }
 

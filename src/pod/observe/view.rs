@@ -159,9 +159,11 @@ impl PodView {
             deletion: deletion(&self.metadata, find("Ready")),
             disruption: find("DisruptionTarget")
                 .filter(|condition| condition.status == "True")
-                .map(|condition| Disruption {
-                    reason: condition.reason.clone().unwrap_or_default(),
-                    at: condition.last_transition_time.as_ref().and_then(moment),
+                .map(|condition| {
+                    Box::new(Disruption {
+                        reason: condition.reason.clone().unwrap_or_default(),
+                        at: condition.last_transition_time.as_ref().and_then(moment),
+                    })
                 }),
             scheduled: spec.node_name.is_some()
                 || scheduled.is_some_and(|condition| condition.status == "True"),
@@ -170,8 +172,8 @@ impl PodView {
                 .map(|condition| {
                     let reason = condition.reason.as_deref().unwrap_or("Unschedulable");
                     match &condition.message {
-                        Some(message) => format!("{reason}: {message}"),
-                        None => reason.to_owned(),
+                        Some(message) => format!("{reason}: {message}").into_boxed_str(),
+                        None => reason.into(),
                     }
                 }),
             node_silent: status.phase.as_deref() == Some("Unknown")
@@ -179,9 +181,15 @@ impl PodView {
                 || find("Ready").is_some_and(|condition| condition.status == "Unknown"),
             start_time: status.start_time.as_ref().and_then(moment),
             active_deadline_seconds: spec.active_deadline_seconds,
-            reason: status.reason.filter(|reason| !reason.is_empty()),
-            message: status.message.filter(|message| !message.is_empty()),
-            node: spec.node_name,
+            reason: status
+                .reason
+                .filter(|reason| !reason.is_empty())
+                .map(String::into_boxed_str),
+            message: status
+                .message
+                .filter(|message| !message.is_empty())
+                .map(String::into_boxed_str),
+            node: spec.node_name.map(String::into_boxed_str),
             containers,
             gone: false,
             resource_version: self.metadata.resource_version.unwrap_or_default(),
@@ -247,7 +255,7 @@ fn observe_container(
         .last_state
         .as_ref()
         .and_then(|state| state.terminated.as_ref())
-        .map(terminated);
+        .map(|ended| Box::new(terminated(ended)));
     let state = status
         .state
         .as_ref()
@@ -261,14 +269,13 @@ fn observe_container(
         name: status.name.clone(),
         kind,
         container_id: status.container_id.clone().filter(|id| !id.is_empty()),
-        image: status.image.clone(),
         restart_count: status.restart_count,
         restart_policy,
         started: started_now
             || status.restart_count > 0
             || last_terminated
                 .as_ref()
-                .is_some_and(Terminated::had_started),
+                .is_some_and(|ended| ended.had_started()),
         fate: match (ended, pressed) {
             (true, Pressure::None) => Fate::EndedByItself,
             (false, Pressure::Deletion) => Fate::AliveAtDeletion,

@@ -1,59 +1,49 @@
 //! What is known of the pods of one namespace, and who waits for which. No I/O.
+//!
+//! What nobody waits for is kept for as long as the watch shows it. What the watch shows no more
+//! is remembered for a while, so that a task which is being resumed and then waits again learns
+//! how its pod ended.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::slot::{Inner, Known, Slot, is_newer, lock};
 use crate::pod::observe::PodObservation;
 use crate::task::pods::PodIdentity;
 
 /// The pods of one namespace.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Board {
     state: Mutex<State>,
+    /// How long what is left is remembered.
+    linger: Duration,
+    /// Of how many pods at most.
+    remembered: usize,
     /// Somebody wants the watch verified.
     verification_wanted: AtomicBool,
     /// Wakes the verifier: for a verification, or to look for a pod that the watch does not show.
     pub(super) wake_verifier: Notify,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     slots: HashMap<Arc<str>, Arc<Slot>>,
+    /// Pods that were left, oldest first, and since when. One that somebody waits for again is
+    /// still named here, with another time than its slot's.
+    left: VecDeque<(Instant, Arc<str>)>,
+    /// How many wait.
+    waiters: usize,
+    /// Since when nobody has waited, if nobody does.
+    idle_since: Instant,
     /// Whether one whole list has been taken.
     synced: bool,
     /// Why the watch is not open.
     trouble: Option<String>,
-}
-
-/// One pod.
-#[derive(Debug)]
-pub(super) struct Slot {
-    uid: Arc<str>,
-    inner: Mutex<Inner>,
-    /// Woken at every change.
-    pub(super) changed: Notify,
-}
-
-#[derive(Debug)]
-struct Inner {
-    known: Known,
-    /// Rises at every change; 0 while nothing has been seen.
-    version: u64,
-    waiters: u32,
-    since: Instant,
-    /// The watch does not show it (any more): its labels are not those that are watched, or it is
-    /// gone. To be asked for by name.
-    outside: bool,
-}
-
-#[derive(Debug)]
-enum Known {
-    Unseen(PodIdentity),
-    Seen(Arc<PodObservation>),
 }
 
 /// Where an observation comes from.
@@ -66,65 +56,42 @@ pub(super) enum Origin {
     Besides,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing here panics half way through a change.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Slot {
-    /// The newest observation and its version.
-    pub(super) fn latest(&self) -> (u64, Option<Arc<PodObservation>>) {
-        let inner = lock(&self.inner);
-        let seen = match &inner.known {
-            Known::Unseen(_) => None,
-            Known::Seen(seen) => Some(Arc::clone(seen)),
-        };
-        (inner.version, seen)
-    }
-
-    fn is_gone(inner: &Inner) -> bool {
-        matches!(&inner.known, Known::Seen(seen) if seen.gone)
-    }
-
-    fn put(&self, inner: &mut Inner, seen: PodObservation) {
-        inner.known = Known::Seen(Arc::new(seen));
-        inner.version += 1;
-        self.changed.notify_waiters();
-    }
-}
-
-/// Whether a version of an object is newer than another version of the same object.
-fn is_newer(version: &str, than: &str) -> bool {
-    match (version.parse::<u64>(), than.parse::<u64>()) {
-        (Ok(version), Ok(than)) => version > than,
-        _ => version != than,
-    }
-}
-
 impl Board {
+    pub(super) fn new(linger: Duration, remembered: usize) -> Self {
+        Self {
+            state: Mutex::new(State {
+                slots: HashMap::new(),
+                left: VecDeque::new(),
+                waiters: 0,
+                idle_since: Instant::now(),
+                synced: false,
+                trouble: None,
+            }),
+            linger,
+            remembered,
+            verification_wanted: AtomicBool::new(false),
+            wake_verifier: Notify::new(),
+        }
+    }
+
     /// Adds a waiter for that pod.
     pub(super) fn register(&self, identity: &PodIdentity) -> Arc<Slot> {
         let mut state = lock(&self.state);
-        let uid: Arc<str> = identity.uid.as_str().into();
-        let slot = Arc::clone(state.slots.entry(Arc::clone(&uid)).or_insert_with(|| {
-            Arc::new(Slot {
-                uid,
-                inner: Mutex::new(Inner {
-                    known: Known::Unseen(identity.clone()),
-                    version: 0,
-                    waiters: 0,
-                    since: Instant::now(),
-                    outside: false,
-                }),
-                changed: Notify::new(),
-            })
-        }));
-        let mut inner = lock(&slot.inner);
+        state.waiters += 1;
+        let known = state.slots.get(identity.uid.as_str()).map(Arc::clone);
+        let slot = known.unwrap_or_else(|| {
+            let uid: Arc<str> = identity.uid.as_str().into();
+            let unseen = Known::Unseen(Box::new(identity.clone()));
+            let slot = Arc::new(Slot::new(unseen));
+            state.slots.insert(uid, Arc::clone(&slot));
+            slot
+        });
+        let mut inner = slot.lock();
         inner.waiters += 1;
         // The watch has nothing to tell of a pod that went before the watch began.
-        let unseen = matches!(inner.known, Known::Unseen(_));
+        let missed = inner.is_missed();
         drop(inner);
-        if unseen && state.synced {
+        if missed && state.synced {
             self.wake_verifier.notify_one();
         }
         slot
@@ -133,14 +100,51 @@ impl Board {
     /// Takes a waiter away.
     pub(super) fn unregister(&self, slot: &Slot) {
         let mut state = lock(&self.state);
-        let mut inner = lock(&slot.inner);
-        inner.waiters = inner.waiters.saturating_sub(1);
-        let forget = inner.waiters == 0
-            && (Slot::is_gone(&inner) || inner.outside || matches!(inner.known, Known::Unseen(_)));
-        drop(inner);
-        if forget {
-            state.slots.remove(&slot.uid);
+        state.waiters = state.waiters.saturating_sub(1);
+        if state.waiters == 0 {
+            state.idle_since = Instant::now();
         }
+        let mut inner = slot.lock();
+        inner.waiters = inner.waiters.saturating_sub(1);
+        let wakers = inner.all_wakers();
+        leave(&mut state, &mut inner);
+        drop(inner);
+        self.forget(&mut state);
+        drop(state);
+        wakers.wake();
+    }
+
+    /// Forgets what has been remembered for long enough, and the oldest of what is too much.
+    pub(super) fn expire(&self) {
+        let mut state = lock(&self.state);
+        self.forget(&mut state);
+    }
+
+    fn forget(&self, state: &mut State) {
+        while let Some((since, _)) = state.left.front() {
+            if since.elapsed() < self.linger && state.left.len() <= self.remembered {
+                return;
+            }
+            let Some((since, uid)) = state.left.pop_front() else {
+                return;
+            };
+            let expired = state.slots.get(&uid).is_some_and(|slot| {
+                let inner = slot.lock();
+                inner.is_left() && inner.since == since
+            });
+            if expired {
+                state.slots.remove(&uid);
+            }
+        }
+        if state.left.is_empty() {
+            state.left.shrink_to(0);
+        }
+    }
+
+    /// Whether nobody has waited for as long as the watch goes on without.
+    pub(super) fn is_idle(&self) -> bool {
+        let state = lock(&self.state);
+        state.waiters == 0 && state.idle_since.elapsed() >= self.linger
     }
 
     /// Takes an observation. Says whether it was news.
@@ -150,24 +154,12 @@ impl Board {
         let Some(slot) = state.slots.get(uid).map(Arc::clone) else {
             if origin == Origin::Watch && !seen.gone && !uid.is_empty() {
                 let uid: Arc<str> = uid.into();
-                state.slots.insert(
-                    Arc::clone(&uid),
-                    Arc::new(Slot {
-                        uid,
-                        inner: Mutex::new(Inner {
-                            known: Known::Seen(Arc::new(seen)),
-                            version: 1,
-                            waiters: 0,
-                            since: Instant::now(),
-                            outside: false,
-                        }),
-                        changed: Notify::new(),
-                    }),
-                );
+                let slot = Slot::new(Known::Seen(Arc::new(seen)));
+                state.slots.insert(uid, Arc::new(slot));
             }
             return false;
         };
-        let mut inner = lock(&slot.inner);
+        let mut inner = slot.lock();
         if origin == Origin::Watch {
             inner.outside = false;
         }
@@ -182,12 +174,12 @@ impl Board {
             }
             Known::Seen(last) => seen.following(last),
         };
-        let forget = next.gone && inner.waiters == 0;
-        slot.put(&mut inner, next);
+        let wakers = inner.put(next);
+        leave(&mut state, &mut inner);
         drop(inner);
-        if forget {
-            state.slots.remove(&slot.uid);
-        }
+        self.forget(&mut state);
+        drop(state);
+        wakers.wake();
         true
     }
 
@@ -199,13 +191,13 @@ impl Board {
         let Some(slot) = state.slots.get(uid.as_str()).map(Arc::clone) else {
             return;
         };
-        let mut inner = lock(&slot.inner);
+        let mut inner = slot.lock();
         inner.outside = true;
-        let forget = inner.waiters == 0;
+        let awaited = inner.waiters > 0;
+        leave(&mut state, &mut inner);
         drop(inner);
-        if forget {
-            state.slots.remove(&slot.uid);
-        } else {
+        self.forget(&mut state);
+        if awaited {
             self.wake_verifier.notify_one();
         }
     }
@@ -216,48 +208,50 @@ impl Board {
         let Some(slot) = state.slots.get(uid).map(Arc::clone) else {
             return;
         };
-        if Self::mark_gone(&slot) {
-            state.slots.remove(&slot.uid);
+        let mut inner = slot.lock();
+        if inner.is_gone() {
+            return;
         }
+        let last = match &inner.known {
+            Known::Unseen(identity) => PodObservation::unseen(PodIdentity::clone(identity)),
+            Known::Seen(last) => PodObservation::clone(last),
+        };
+        let wakers = inner.put(last.into_gone());
+        leave(&mut state, &mut inner);
+        drop(inner);
+        self.forget(&mut state);
+        drop(state);
+        wakers.wake();
     }
 
-    /// Says whether the slot can be forgotten.
-    fn mark_gone(slot: &Slot) -> bool {
-        let mut inner = lock(&slot.inner);
-        if !Slot::is_gone(&inner) {
-            let last = match &inner.known {
-                Known::Unseen(identity) => PodObservation::unseen(identity.clone()),
-                Known::Seen(last) => PodObservation::clone(last),
-            };
-            slot.put(&mut inner, last.into_gone());
-        }
-        inner.waiters == 0
-    }
-
-    /// After a whole list: what nobody waits for and is not in it is forgotten, and what somebody
-    /// waits for is asked for by name. It is gone as a rule, but it may have lost its labels; and
-    /// one that is known in a newer version than the list's is younger than the list.
+    /// After a whole list: what somebody waits for and is not in it is asked for by name. It is
+    /// gone as a rule, but it may have lost its labels; and one that is known in a newer version
+    /// than the list's is younger than the list. What nobody waits for is remembered for a while.
     pub(super) fn end_list(&self, listed: &HashSet<String>, version: &str) {
-        let mut state = lock(&self.state);
+        let mut guard = lock(&self.state);
+        let state = &mut *guard;
         state.synced = true;
         let mut missing = false;
-        state.slots.retain(|uid, slot| {
+        for (uid, slot) in &state.slots {
             if listed.contains(&**uid) {
-                return true;
+                continue;
             }
-            let mut inner = lock(&slot.inner);
+            let mut inner = slot.lock();
             match &inner.known {
-                Known::Seen(seen) if seen.gone => {}
-                Known::Seen(seen) if is_newer(&seen.resource_version, version) => return true,
-                Known::Seen(_) => {
-                    inner.outside = true;
-                    missing = true;
-                }
-                Known::Unseen(_) => missing = true,
+                Known::Seen(seen) if seen.gone => continue,
+                Known::Seen(seen) if is_newer(&seen.resource_version, version) => continue,
+                Known::Seen(_) if inner.outside && inner.waiters == 0 => continue,
+                Known::Seen(_) => inner.outside = true,
+                Known::Unseen(_) => {}
             }
-            inner.waiters > 0
-        });
-        drop(state);
+            if inner.waiters > 0 {
+                missing = true;
+            } else {
+                inner.since = Instant::now();
+                state.left.push_back((inner.since, Arc::clone(uid)));
+            }
+        }
+        self.forget(state);
         if missing {
             self.wake_verifier.notify_one();
         }
@@ -304,7 +298,7 @@ impl Board {
             return unseen;
         }
         for slot in state.slots.values() {
-            let inner = lock(&slot.inner);
+            let inner = slot.lock();
             if inner.waiters == 0 {
                 continue;
             }
@@ -314,7 +308,7 @@ impl Board {
                 }
                 Known::Seen(_) => {}
                 Known::Unseen(identity) if inner.since <= before => {
-                    unseen.pods.push(identity.clone());
+                    unseen.pods.push(PodIdentity::clone(identity));
                 }
                 Known::Unseen(_) => unseen.too_early = true,
             }
@@ -325,7 +319,7 @@ impl Board {
     /// Notes that the pod exists although the watch does not show it.
     pub(super) fn is_outside(&self, uid: &str) {
         if let Some(slot) = lock(&self.state).slots.get(uid) {
-            lock(&slot.inner).outside = true;
+            slot.lock().outside = true;
         }
     }
 
@@ -341,4 +335,20 @@ pub(super) struct Unseen {
     pub(super) pods: Vec<PodIdentity>,
     /// There are others, for which the watch still has a moment.
     pub(super) too_early: bool,
+}
+
+/// Forgets a pod that has been left, or remembers it for a while if something is known of it.
+fn leave(state: &mut State, inner: &mut Inner) {
+    if !inner.is_left() {
+        return;
+    }
+    if inner.is_unseen() {
+        state.slots.remove(inner.uid());
+        return;
+    }
+    let Some((uid, _)) = state.slots.get_key_value(inner.uid()) else {
+        return;
+    };
+    inner.since = Instant::now();
+    state.left.push_back((inner.since, Arc::clone(uid)));
 }

@@ -1,57 +1,23 @@
 //! The hub, and what a waiter holds.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use super::board::{Board, Slot};
+use super::board::Board;
 use super::counts::{Counters, WatchCounts};
 use super::session::Session;
+use super::settings::WatchSettings;
+use super::slot::Slot;
 use super::verify::Verifier;
 use crate::pod::client::ClusterClient;
 use crate::pod::observe::PodObservation;
 use crate::task::pods::PodIdentity;
 
-/// How a watch is kept alive.
-#[derive(Debug, Clone)]
-pub struct WatchSettings {
-    /// A watch that shows neither event nor bookmark for so long is opened again.
-    pub silence: Duration,
-    /// A server that is silent for so long at the beginning of a first watch, before it has told
-    /// all that is there, cannot do that; it is asked for a list instead.
-    pub first_silence: Duration,
-    /// The shortest time between two verifications of one namespace.
-    pub verify_every: Duration,
-    /// How long the watch may take to show a pod that somebody waits for, before it is asked for
-    /// by name.
-    pub unseen_after: Duration,
-    /// The shortest wait after a failure; it doubles with each.
-    pub shortest_wait: Duration,
-    /// The longest wait after a failure.
-    pub longest_wait: Duration,
-    /// After so long the whole list is read again, whatever the watch says: the last resort
-    /// against a server whose versions went back.
-    pub relist_every: Duration,
-    /// How long the server is asked to keep one watch open.
-    pub server_timeout: Duration,
-}
-
-impl Default for WatchSettings {
-    fn default() -> Self {
-        Self {
-            silence: Duration::from_secs(90),
-            first_silence: Duration::from_secs(30),
-            verify_every: Duration::from_secs(1),
-            unseen_after: Duration::from_secs(3),
-            shortest_wait: Duration::from_millis(250),
-            longest_wait: Duration::from_secs(30),
-            relist_every: Duration::from_secs(30 * 60),
-            server_timeout: Duration::from_secs(290),
-        }
-    }
-}
+/// The shortest time between two looks at what can be forgotten.
+const SHORTEST_TICK: Duration = Duration::from_millis(10);
 
 /// Shares one watch per cluster and namespace. Cheap to clone; all clones are the same hub.
 #[derive(Clone)]
@@ -63,7 +29,8 @@ struct HubInner {
     selector: String,
     settings: WatchSettings,
     counters: Arc<Counters>,
-    watches: Mutex<HashMap<WatchKey, Weak<NamespaceWatch>>>,
+    /// Those that somebody waits in, and for a while those that nobody waits in any more.
+    watches: Mutex<HashMap<WatchKey, Arc<NamespaceWatch>>>,
 }
 
 /// The client's id and the namespace.
@@ -97,8 +64,19 @@ impl PodWatchHub {
     /// watched: it is asked for by name then. Needs a tokio runtime.
     #[must_use]
     pub fn subscribe(&self, client: &ClusterClient, identity: &PodIdentity) -> Subscription {
-        let watch = self.watch(client, &identity.namespace);
+        let key = (client.id(), identity.namespace.clone());
+        // Registered under the lock: a watch is closed only while nobody waits in it.
+        let mut watches = self.inner.lock();
+        let watch = match watches.get(&key) {
+            Some(watch) => Arc::clone(watch),
+            None => {
+                let watch = self.open(client, &key);
+                watches.insert(key, Arc::clone(&watch));
+                watch
+            }
+        };
         let slot = watch.board.register(identity);
+        drop(watches);
         Subscription {
             watch,
             slot,
@@ -106,32 +84,30 @@ impl PodWatchHub {
         }
     }
 
-    fn watch(&self, client: &ClusterClient, namespace: &str) -> Arc<NamespaceWatch> {
-        let key = (client.id(), namespace.to_owned());
-        let mut watches = self.inner.lock();
-        if let Some(watch) = watches.get(&key).and_then(Weak::upgrade) {
-            return watch;
-        }
-        let board = Arc::new(Board::default());
-        let mut tasks = JoinSet::new();
+    fn open(&self, client: &ClusterClient, key: &WatchKey) -> Arc<NamespaceWatch> {
+        let settings = &self.inner.settings;
+        let board = Arc::new(Board::new(settings.linger, settings.remembered));
         let session = Session::new(
             client.clone(),
-            namespace.to_owned(),
+            key.1.clone(),
             self.inner.selector.clone(),
-            self.inner.settings.clone(),
+            settings.clone(),
             Arc::clone(&board),
             Arc::clone(&self.inner.counters),
         );
+        let mut tasks = JoinSet::new();
         tasks.spawn(Verifier::new(&session).run());
         tasks.spawn(session.run());
-        let watch = Arc::new(NamespaceWatch {
-            key: key.clone(),
-            hub: Arc::downgrade(&self.inner),
+        tasks.spawn(keep(
+            Arc::downgrade(&self.inner),
+            key.clone(),
+            Arc::clone(&board),
+            settings.linger,
+        ));
+        Arc::new(NamespaceWatch {
             board,
             _tasks: tasks,
-        });
-        watches.insert(key, Arc::downgrade(&watch));
-        watch
+        })
     }
 
     /// What the hub has done so far.
@@ -143,56 +119,52 @@ impl PodWatchHub {
     /// How many watches there are.
     #[must_use]
     pub fn watches(&self) -> usize {
-        self.inner
-            .lock()
-            .values()
-            .filter(|watch| watch.strong_count() > 0)
-            .count()
+        self.inner.lock().len()
     }
 
     /// How many pods are kept in memory, waited for or not.
     #[must_use]
     pub fn pods(&self) -> usize {
-        // Collected first: the last owner of a watch takes the lock again when it is dropped.
-        let watches: Vec<_> = self
-            .inner
-            .lock()
-            .values()
-            .filter_map(Weak::upgrade)
-            .collect();
-        watches.iter().map(|watch| watch.board.len()).sum()
+        let watches = self.inner.lock();
+        watches.values().map(|watch| watch.board.len()).sum()
     }
 }
 
 impl HubInner {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<WatchKey, Weak<NamespaceWatch>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<WatchKey, Arc<NamespaceWatch>>> {
         self.watches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// One namespace's watch, owned by its subscriptions.
-struct NamespaceWatch {
-    key: WatchKey,
-    hub: Weak<HubInner>,
-    board: Arc<Board>,
-    /// Aborted when dropped.
-    _tasks: JoinSet<()>,
-}
-
-impl Drop for NamespaceWatch {
-    fn drop(&mut self) {
-        let Some(hub) = self.hub.upgrade() else {
+/// Forgets what was remembered for long enough, and closes the watch when nobody has waited in it
+/// for as long.
+async fn keep(hub: Weak<HubInner>, key: WatchKey, board: Arc<Board>, linger: Duration) {
+    let tick = (linger / 4).max(SHORTEST_TICK);
+    loop {
+        tokio::time::sleep(tick).await;
+        board.expire();
+        if !board.is_idle() {
+            continue;
+        }
+        let Some(hub) = hub.upgrade() else {
             return;
         };
         let mut watches = hub.lock();
-        // A new watch may have taken the place already.
-        if watches
-            .get(&self.key)
-            .is_some_and(|watch| watch.strong_count() == 0)
-        {
-            watches.remove(&self.key);
+        if board.is_idle() {
+            let closed = watches.remove(&key);
+            drop(watches);
+            // With its tasks, of which this is one.
+            drop(closed);
+            return;
         }
     }
+}
+
+/// One namespace's watch, owned by the hub and its subscriptions.
+struct NamespaceWatch {
+    board: Arc<Board>,
+    /// Aborted when dropped.
+    _tasks: JoinSet<()>,
 }
 
 /// One waiter's view of its pod.
@@ -215,7 +187,7 @@ impl Subscription {
     /// The newest observation; `None` while nothing has been seen of the pod.
     #[must_use]
     pub fn latest(&self) -> Option<Arc<PodObservation>> {
-        self.slot.latest().1
+        self.slot.latest()
     }
 
     /// Waits for an observation that this subscription has not handed out here yet, and gives the
@@ -223,20 +195,7 @@ impl Subscription {
     ///
     /// A future that is dropped loses nothing. After the pod is gone nothing more comes.
     pub async fn changed(&mut self) -> Arc<PodObservation> {
-        loop {
-            let changed = self.slot.changed.notified();
-            tokio::pin!(changed);
-            // Waits from here on, so that a change between the look and the wait is not missed.
-            changed.as_mut().enable();
-            let (version, latest) = self.slot.latest();
-            if let Some(latest) = latest
-                && version > self.seen
-            {
-                self.seen = version;
-                return latest;
-            }
-            changed.await;
-        }
+        std::future::poll_fn(|context| self.slot.poll_changed(&mut self.seen, context)).await
     }
 
     /// Says that a look at the cluster itself is due. Costs nothing: however many ask, it is one

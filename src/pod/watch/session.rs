@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout};
 
 use super::board::{Board, Origin};
 use super::counts::{Counters, count};
-use super::hub::WatchSettings;
+use super::settings::WatchSettings;
 use super::stream::{EventStream, WatchEvent};
 use crate::pod::client::{ApiError, ApiRequest, Backoff, ClusterClient};
 use crate::pod::observe::PodView;

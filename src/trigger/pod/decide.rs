@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use super::kwargs::PodTriggerKwargs;
+use super::kwargs::PodTerms;
 use crate::clock::Timestamp;
 use crate::pod::observe::{
     ContainerState, PodObservation, PodVerdict, StartStage, hopeless_start, judge,
@@ -40,7 +40,7 @@ impl FirstSeen {
 /// The event that a look at the pod calls for, if it calls for one.
 #[must_use]
 pub fn decide(
-    kwargs: &PodTriggerKwargs,
+    terms: &PodTerms,
     seen: FirstSeen,
     observation: &PodObservation,
     now: Timestamp,
@@ -53,10 +53,10 @@ pub fn decide(
             payload: serde_json::to_value(observation).unwrap_or_default(),
         })
     };
-    match judge(observation, &kwargs.base_container) {
+    match judge(observation, &terms.base_container) {
         PodVerdict::Succeeded => event(
             EventStatus::Success,
-            format!("container {} ended with exit code 0", kwargs.base_container),
+            format!("container {} ended with exit code 0", terms.base_container),
         ),
         PodVerdict::Failed(failure) if observation.gone => {
             event(EventStatus::Error, failure.reason)
@@ -66,7 +66,7 @@ pub fn decide(
             if let Some(hopeless) = hopeless_start(observation) {
                 return event(EventStatus::Failed, hopeless.to_string());
             }
-            late(kwargs, seen, pending.stage, &pending.detail, now)
+            late(terms, seen, pending.stage, &pending.detail, now)
                 .and_then(|reason| event(EventStatus::Timeout, reason))
         }
         PodVerdict::Running => {
@@ -76,7 +76,7 @@ pub fn decide(
                     "the pod's node has stopped reporting: it is taken to be lost".to_owned(),
                 );
             }
-            let due = log_moment(kwargs, observation)?;
+            let due = log_moment(terms, observation)?;
             if due > now {
                 return None;
             }
@@ -90,21 +90,21 @@ pub fn decide(
 
 /// Why the pod is late, if it is.
 fn late(
-    kwargs: &PodTriggerKwargs,
+    terms: &PodTerms,
     seen: FirstSeen,
     stage: StartStage,
     detail: &str,
     now: Timestamp,
 ) -> Option<String> {
     match stage {
-        StartStage::Scheduling if kwargs.schedule_by <= now => Some(format!(
+        StartStage::Scheduling if terms.schedule_by <= now => Some(format!(
             "no node took the pod within schedule_timeout_seconds ({} s): {detail}",
-            kwargs.schedule_timeout_seconds
+            terms.schedule_timeout_seconds
         )),
-        StartStage::Initializing | StartStage::Starting if start_by(kwargs, seen) <= now => {
+        StartStage::Initializing | StartStage::Starting if start_by(terms, seen) <= now => {
             Some(format!(
                 "container {} was not started within startup_timeout_seconds ({} s): {detail}",
-                kwargs.base_container, kwargs.startup_timeout_seconds
+                terms.base_container, terms.startup_timeout_seconds
             ))
         }
         StartStage::Scheduling | StartStage::Initializing | StartStage::Starting => None,
@@ -124,11 +124,11 @@ fn after(moment: Timestamp, delay: TimeDelta) -> Timestamp {
 
 /// When the base container must have been started: its time counts from when a node was chosen,
 /// and a node must have been chosen in time.
-fn start_by(kwargs: &PodTriggerKwargs, seen: FirstSeen) -> Timestamp {
-    let from = seen.scheduled.map_or(kwargs.schedule_by, |scheduled| {
-        scheduled.min(kwargs.schedule_by)
+fn start_by(terms: &PodTerms, seen: FirstSeen) -> Timestamp {
+    let from = seen.scheduled.map_or(terms.schedule_by, |scheduled| {
+        scheduled.min(terms.schedule_by)
     });
-    after(from, seconds(kwargs.startup_timeout_seconds))
+    after(from, seconds(terms.startup_timeout_seconds))
 }
 
 fn silence_ends(seen: FirstSeen) -> Option<Timestamp> {
@@ -137,11 +137,11 @@ fn silence_ends(seen: FirstSeen) -> Option<Timestamp> {
 
 /// When the task is to be resumed for its newest logs: at the stored moment, but not before the
 /// container has run for one interval, since nothing can be there to fetch.
-fn log_moment(kwargs: &PodTriggerKwargs, observation: &PodObservation) -> Option<Timestamp> {
-    let due = kwargs.next_log_at?;
-    let interval = seconds(kwargs.logging_interval_seconds.unwrap_or_default());
+fn log_moment(terms: &PodTerms, observation: &PodObservation) -> Option<Timestamp> {
+    let due = terms.next_log_at?;
+    let interval = seconds(terms.logging_interval_seconds.unwrap_or_default());
     let started = observation
-        .app_container(&kwargs.base_container)
+        .app_container(&terms.base_container)
         .and_then(|container| match &container.state {
             ContainerState::Running { started_at } => *started_at,
             ContainerState::Waiting { .. }
@@ -154,16 +154,16 @@ fn log_moment(kwargs: &PodTriggerKwargs, observation: &PodObservation) -> Option
 /// The next moment at which the same look could call for an event.
 #[must_use]
 pub fn next_moment(
-    kwargs: &PodTriggerKwargs,
+    terms: &PodTerms,
     seen: FirstSeen,
     observation: &PodObservation,
 ) -> Option<Timestamp> {
-    match judge(observation, &kwargs.base_container) {
+    match judge(observation, &terms.base_container) {
         PodVerdict::Pending(pending) => Some(match pending.stage {
-            StartStage::Scheduling => kwargs.schedule_by,
-            StartStage::Initializing | StartStage::Starting => start_by(kwargs, seen),
+            StartStage::Scheduling => terms.schedule_by,
+            StartStage::Initializing | StartStage::Starting => start_by(terms, seen),
         }),
-        PodVerdict::Running => log_moment(kwargs, observation)
+        PodVerdict::Running => log_moment(terms, observation)
             .into_iter()
             .chain(silence_ends(seen))
             .min(),

@@ -23,6 +23,21 @@ pub struct PodTriggerKwargs {
     pub connection: ConnectionRef,
     /// Which pod.
     pub pod: PodIdentity,
+    /// What it waits for.
+    #[serde(flatten)]
+    pub terms: PodTerms,
+    /// How often in a row the wait has ended in an error although the pod lived, carried into the
+    /// event.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub errors: u32,
+    /// The user's own, carried into the event.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub trigger_kwargs: Map<String, Value>,
+}
+
+/// What a trigger waits for. Kept in memory for each task that waits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PodTerms {
     /// The container that decides.
     pub base_container: String,
     /// The longest time between two looks, in seconds.
@@ -39,9 +54,14 @@ pub struct PodTriggerKwargs {
     pub schedule_timeout_seconds: f64,
     /// How long the base container may take to start once a node has been chosen, in seconds.
     pub startup_timeout_seconds: f64,
-    /// The user's own, carried into the event.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    pub trigger_kwargs: Map<String, Value>,
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands a reference over"
+)]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl PodTriggerKwargs {
@@ -53,7 +73,7 @@ impl PodTriggerKwargs {
             version: VERSION,
             // A struct of plain values always serialises.
             kwargs: serde_json::to_value(self).unwrap_or_default(),
-            next_log_at: self.next_log_at,
+            next_log_at: self.terms.next_log_at,
         }
     }
 
@@ -74,7 +94,9 @@ impl PodTriggerKwargs {
             detail: error.to_string(),
         })
     }
+}
 
+impl PodTerms {
     /// The longest time between two looks; never so short that looking is all that happens.
     #[must_use]
     pub fn poll_interval(&self) -> Duration {

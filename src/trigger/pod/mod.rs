@@ -8,5 +8,5 @@ mod kwargs;
 mod wait;
 
 pub use decide::{FirstSeen, NODE_GRACE, decide, next_moment};
-pub use kwargs::{KIND, PodTriggerKwargs, VERSION};
-pub use wait::PodTriggers;
+pub use kwargs::{KIND, PodTerms, PodTriggerKwargs, VERSION};
+pub use wait::{PodTriggers, errors_before};

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::decide::{FirstSeen, decide, next_moment};
-use super::kwargs::PodTriggerKwargs;
+use super::kwargs::{PodTerms, PodTriggerKwargs};
 use crate::clock::Clock;
 use crate::pod::client::{Backoff, Connections};
 use crate::pod::spec::INSTALLATION_LABEL;
@@ -53,6 +54,38 @@ impl TriggerKind for PodTriggers {
     }
 }
 
+/// What the event carries beside what was seen, under names that no observation has: the user's
+/// own `trigger_kwargs`, and how often the wait has ended in an error.
+#[derive(Default)]
+struct Carried {
+    errors: u32,
+    own: Map<String, Value>,
+}
+
+impl Carried {
+    fn by(self, mut event: TriggerEvent) -> TriggerEvent {
+        if self.errors > 0 {
+            event.payload[ERRORS] = self.errors.into();
+        }
+        if !self.own.is_empty() {
+            event.payload["trigger_kwargs"] = Value::Object(self.own);
+        }
+        event
+    }
+}
+
+/// Where an event carries [`PodTriggerKwargs::errors`].
+const ERRORS: &str = "errors";
+
+/// How often in a row the wait had ended in an error before the one that this event ended.
+#[must_use]
+pub fn errors_before(event: &TriggerEvent) -> u32 {
+    event.payload[ERRORS]
+        .as_u64()
+        .and_then(|errors| u32::try_from(errors).ok())
+        .unwrap_or_default()
+}
+
 struct PodTrigger {
     kwargs: PodTriggerKwargs,
     triggers: PodTriggers,
@@ -62,19 +95,24 @@ struct PodTrigger {
 #[async_trait]
 impl Trigger for PodTrigger {
     async fn wait(self: Box<Self>) -> TriggerEvent {
-        let mut pod = self.subscribe().await;
+        // Boxed: connecting takes much room, and only for a moment.
+        let mut pod = Box::pin(self.subscribe()).await;
+        let (terms, carried, clock) = self.into_what_waiting_takes();
         let mut seen = FirstSeen::default();
-        let poll = self.kwargs.poll_interval();
+        let poll = terms.poll_interval();
         let mut next_poll = Instant::now() + poll;
         loop {
-            let now = self.clock.now();
+            let now = clock.now();
             let mut wake = next_poll;
             if let Some(observation) = pod.latest() {
                 seen = seen.and(&observation, now);
-                if let Some(event) = decide(&self.kwargs, seen, &observation, now) {
-                    return event;
+                if let Some(event) = decide(&terms, seen, &observation, now) {
+                    return carried
+                        .map(|carried| *carried)
+                        .unwrap_or_default()
+                        .by(event);
                 }
-                let due = next_moment(&self.kwargs, seen, &observation);
+                let due = next_moment(&terms, seen, &observation);
                 if let Some(left) = due.and_then(|due| (due - now).to_std().ok()) {
                     // A hair later, so that the moment has come when it is looked at.
                     wake = wake.min(Instant::now() + left + Duration::from_millis(1));
@@ -94,6 +132,17 @@ impl Trigger for PodTrigger {
 }
 
 impl PodTrigger {
+    /// Lets go of what only subscribing took: there are as many as tasks that wait.
+    fn into_what_waiting_takes(self: Box<Self>) -> (PodTerms, Option<Box<Carried>>, Clock) {
+        let carried = Carried {
+            errors: self.kwargs.errors,
+            own: self.kwargs.trigger_kwargs,
+        };
+        let usual = carried.errors == 0 && carried.own.is_empty();
+        let carried = (!usual).then(|| Box::new(carried));
+        (self.kwargs.terms, carried, self.clock)
+    }
+
     /// Joins the watch of the pod's namespace; a connection that cannot be made yet is tried
     /// again, since it decides no task's fate.
     async fn subscribe(&self) -> Subscription {
@@ -112,5 +161,41 @@ impl PodTrigger {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::pod::observe::PodObservation;
+    use crate::task::deferral::EventStatus;
+    use crate::task::pods::PodIdentity;
+
+    #[test]
+    fn the_users_own_trigger_kwargs_and_the_count_of_errors_are_carried_into_the_event() {
+        let seen = PodObservation::unseen(PodIdentity {
+            namespace: "jobs".into(),
+            name: "a".into(),
+            uid: "u".into(),
+        });
+        let event = TriggerEvent {
+            status: EventStatus::Running,
+            reason: String::new(),
+            at: Clock::system().now(),
+            payload: serde_json::to_value(&seen).unwrap(),
+        };
+        let own = json!({"team": "billing"});
+        assert_eq!(errors_before(&event), 0);
+        let carried = Carried {
+            errors: 2,
+            own: own.as_object().cloned().unwrap(),
+        }
+        .by(event);
+        assert_eq!(carried.payload["trigger_kwargs"], own);
+        assert_eq!(errors_before(&carried), 2);
+        let read: PodObservation = serde_json::from_value(carried.payload).unwrap();
+        assert_eq!(read, seen);
     }
 }
