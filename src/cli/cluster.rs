@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 use super::args::Format;
 use super::error::CliError;
-use super::exit;
-use super::local;
+use super::fault::{self, FaultArgs};
 use super::moments::{age, moment};
 use super::output::{answer, print_one, say};
 use super::situation::Situation;
+use super::{exit, local};
 use crate::local_cluster::process::{
     self, ClusterDir, ClusterError, ClusterInfo, Settings, StartOptions,
 };
@@ -34,6 +34,7 @@ enum Wish {
     Status,
     /// Print the path of its kubeconfig
     Kubeconfig,
+    Fault(FaultArgs),
 }
 
 /// How the cluster is to be. What is set here holds until it is stopped.
@@ -81,6 +82,7 @@ pub(super) async fn run(args: ClusterArgs, situation: &Situation) -> Result<u8, 
         Wish::Stop => stop(situation).await,
         Wish::Status => status(situation).await,
         Wish::Kubeconfig => kubeconfig(situation).await,
+        Wish::Fault(args) => fault::run(args, situation).await,
     }
 }
 
@@ -188,7 +190,8 @@ fn nature(settings: &Settings) -> Vec<String> {
     }
     if settings.faults {
         lines.push(
-            "failures can be ordered at /__adjourn/faults by whoever has the token".to_owned(),
+            "failures can be ordered with `adjourn cluster fault`, or at /__adjourn/faults by whoever has the token"
+                .to_owned(),
         );
     }
     lines

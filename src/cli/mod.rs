@@ -15,6 +15,7 @@ mod engine_room;
 mod entry;
 mod error;
 pub mod exit;
+mod fault;
 mod follow;
 mod get;
 mod input;

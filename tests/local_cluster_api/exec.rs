@@ -1,8 +1,9 @@
 //! Commands run inside containers of the local cluster.
 
+use futures::SinkExt;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
-use kube::api::{Api, AttachParams, PostParams};
+use kube::api::{Api, AttachParams, PostParams, TerminalSize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::cluster::{Cluster, PATIENCE, phase, pod, until, until_up};
@@ -91,4 +92,36 @@ async fn a_signal_to_process_1_ends_the_container() {
     let ran = exec(&pods, "kill -2 1", None).await;
     assert_eq!(ran.status.status.as_deref(), Some("Success"));
     until(&pods, "a", |pod| phase(pod) == "Succeeded").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_has_the_size_that_the_client_says() {
+    let cluster = Cluster::start();
+    let pods = running(&cluster).await;
+    let params = AttachParams::interactive_tty();
+    let script = "test -t 0 && test -t 2 && echo on $TERM; \
+                  until test \"$(stty size)\" = '40 120'; do sleep 0.02; done; \
+                  stty size; read line; echo got $line; exit 3";
+    let talking = async {
+        let mut process = pods.exec("a", ["sh", "-c", script], &params).await.unwrap();
+        let mut sizes = process.terminal_size().unwrap();
+        let size = TerminalSize {
+            width: 120,
+            height: 40,
+        };
+        sizes.send(size).await.unwrap();
+        let mut stdin = process.stdin().unwrap();
+        stdin.write_all(b"hello\n").await.unwrap();
+        let status = process.take_status().unwrap();
+        let mut text = String::new();
+        let mut stdout = process.stdout().unwrap();
+        stdout.read_to_string(&mut text).await.unwrap();
+        (text, status.await.unwrap())
+    };
+    let (text, status) = tokio::time::timeout(PATIENCE, talking).await.unwrap();
+    for part in ["on xterm\r\n", "40 120\r\n", "got hello\r\n"] {
+        assert!(text.contains(part), "{part:?} is not in {text:?}");
+    }
+    let causes = status.details.unwrap().causes.unwrap();
+    assert_eq!(causes[0].message.as_deref(), Some("3"));
 }

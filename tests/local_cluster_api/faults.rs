@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use adjourn::local_cluster::process::StartOptions;
 use futures::TryStreamExt;
 use http::Request;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -11,10 +12,15 @@ use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, PATIENCE, options};
 
-async fn cluster() -> (Cluster, kube::Client) {
+/// The options of a cluster that takes orders to fail.
+pub fn allowed() -> StartOptions {
     let mut options = options();
     options.settings.faults = true;
-    let cluster = Cluster::start_with(&options);
+    options
+}
+
+pub async fn cluster() -> (Cluster, kube::Client) {
+    let cluster = Cluster::start_with(&allowed());
     let mut config = cluster.config().await;
     // A fault is to be seen, not to be tried again.
     config.default_retry = false;
@@ -22,8 +28,15 @@ async fn cluster() -> (Cluster, kube::Client) {
     (cluster, client)
 }
 
-async fn order(client: &kube::Client, orders: Value) -> u16 {
-    let request = Request::put("/__adjourn/faults")
+pub async fn order(client: &kube::Client, orders: Value) -> u16 {
+    order_with("PUT", client, orders).await
+}
+
+/// PUT sets all orders, POST adds some, DELETE ends them all.
+pub async fn order_with(method: &str, client: &kube::Client, orders: Value) -> u16 {
+    let request = Request::builder()
+        .method(method)
+        .uri("/__adjourn/faults")
         .body(Body::from(orders.to_string().into_bytes()))
         .unwrap();
     client.send(request).await.unwrap().status().as_u16()
@@ -51,6 +64,25 @@ async fn requests_are_refused_as_often_as_ordered() {
         };
         assert_eq!(refused.code, code);
         maps.list(&ListParams::default()).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_says_how_long_to_wait_as_ordered() {
+    let (_cluster, client) = cluster().await;
+    for (told, header) in [
+        (json!(429), Some("1")),
+        (json!(503), None),
+        (json!({"code": 429, "retry_after": 30}), Some("30")),
+        (json!({"code": 429}), None),
+    ] {
+        let rule = json!({"verbs": ["list"], "fault": {"status": told}});
+        assert_eq!(order(&client, json!({"rules": [rule]})).await, 200);
+        let request = Request::get("/api/v1/pods").body(Body::from(Vec::new()));
+        let response = client.send(request.unwrap()).await.unwrap();
+        let found = response.headers().get("retry-after");
+        let found = found.map(|value| value.to_str().unwrap());
+        assert_eq!(found, header, "{told}");
     }
 }
 

@@ -16,7 +16,7 @@ spec:
     command: [sh, -c, 'for i in 1 2 3; do echo line $i; sleep 0.5; done; exit 3']
 ";
 
-fn kubectl(cluster: &Cluster, arguments: &[&str]) -> Command {
+pub fn kubectl(cluster: &Cluster, arguments: &[&str]) -> Command {
     let mut command = Command::new("kubectl");
     command
         .arg("--kubeconfig")
@@ -30,7 +30,7 @@ fn kubectl(cluster: &Cluster, arguments: &[&str]) -> Command {
     command
 }
 
-fn run(cluster: &Cluster, arguments: &[&str]) -> Output {
+pub fn run(cluster: &Cluster, arguments: &[&str]) -> Output {
     kubectl(cluster, arguments)
         .output()
         .unwrap_or_else(|error| {
@@ -41,7 +41,7 @@ fn run(cluster: &Cluster, arguments: &[&str]) -> Output {
 }
 
 /// What kubectl prints when all is well.
-fn said(cluster: &Cluster, arguments: &[&str]) -> String {
+pub fn said(cluster: &Cluster, arguments: &[&str]) -> String {
     let output = run(cluster, arguments);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(

@@ -12,6 +12,8 @@ mod exec;
 mod faults;
 mod kubectl;
 mod listed;
+mod mishaps;
 mod process;
 mod python;
 mod recorded;
+mod terminal;

@@ -128,7 +128,7 @@ async fn stopping_ends_what_a_killed_server_left_running() {
 }
 
 /// How many processes have `mark` in their arguments.
-fn processes_with(mark: &str) -> io::Result<usize> {
+pub fn processes_with(mark: &str) -> io::Result<usize> {
     let mut count = 0;
     for entry in std::fs::read_dir("/proc")? {
         // Processes end while we look.

@@ -185,7 +185,7 @@ async fn a_command_can_have_a_terminal() {
     };
     let pod = bench.get("terminal");
     let mut session = bench.node.exec_on_terminal(&pod, "base", &request).unwrap();
-    session.resize(120, 40).unwrap();
+    session.terminal.as_ref().unwrap().resize(120, 40).unwrap();
     let mut stdin = session.stdin.take().unwrap();
     stdin.write_all(b"hello\n").await.unwrap();
     let mut text = String::new();

@@ -88,8 +88,7 @@ async fn answer(api: &Arc<Api>, parts: &mut Parts, body: Body) -> Result<Respons
     };
     match target {
         Target::Document(path) if path == faults::PATH => {
-            api.faults
-                .respond(request.method, &request.body, &api.objects)
+            faults::respond(api, request.method, &request.body).await
         }
         Target::Document(path) if *request.method == Method::GET => discovery::respond(&path),
         Target::Document(_) => Err(Refusal::method_not_allowed()),

@@ -38,6 +38,9 @@ pub enum ExecRefusal {
     /// The container does not run (any more, or yet).
     #[error("container not found ({0:?})")]
     NotRunning(String),
+    /// Nobody reaches the node.
+    #[error("error dialing backend: {0}")]
+    Unreachable(String),
     /// This node cannot do it.
     #[error("{0}")]
     Unsupported(String),
@@ -55,10 +58,24 @@ pub struct ExecSession {
     pub stdout: Option<ChildStdout>,
     /// Its error output, if asked for.
     pub stderr: Option<ChildStderr>,
+    /// Its terminal, if it has one.
+    pub terminal: Option<Terminal>,
     child: Child,
     report: PathBuf,
-    /// The pipe for the sizes of its terminal, if it has one.
-    sizes: Option<File>,
+}
+
+/// The terminal of a command, as whoever sits before it sees it.
+#[derive(Debug)]
+pub struct Terminal(File);
+
+impl Terminal {
+    /// Sets its size.
+    ///
+    /// # Errors
+    /// When the command cannot be reached.
+    pub fn resize(&self, columns: u16, rows: u16) -> io::Result<()> {
+        (&self.0).write_all(format!("{columns} {rows}\n").as_bytes())
+    }
 }
 
 impl ExecSession {
@@ -80,17 +97,6 @@ impl ExecSession {
         let _ = fs::remove_file(sizes_beside(&self.report));
         end
     }
-
-    /// Sets the size of the command's terminal, if it has one.
-    ///
-    /// # Errors
-    /// When the command cannot be reached.
-    pub fn resize(&self, columns: u16, rows: u16) -> io::Result<()> {
-        let Some(mut sizes) = self.sizes.as_ref() else {
-            return Ok(());
-        };
-        sizes.write_all(format!("{columns} {rows}\n").as_bytes())
-    }
 }
 
 /// Runs a command in `container` of `pod`, whose object is as the caller has just read it.
@@ -105,6 +111,9 @@ pub fn exec(
     terminal: bool,
 ) -> Result<ExecSession, ExecRefusal> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
+    if shared.is_lost() {
+        return Err(ExecRefusal::Unreachable(shared.unreachable()));
+    }
     let status = status_of(pod, container);
     let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
     let place = PodPlace::new(&shared.config.state_dir, uid);
@@ -132,8 +141,8 @@ pub fn exec(
         .path()
         .join(format!("exec-{}-{count}.json", std::process::id()));
     File::create(&report)?;
-    let sizes = terminal
-        .then(|| make_sizes(&sizes_beside(&report)))
+    let terminal = terminal
+        .then(|| make_sizes(&sizes_beside(&report)).map(Terminal))
         .transpose()?;
     let piped = |wanted| {
         if wanted {
@@ -157,9 +166,9 @@ pub fn exec(
         stdin: child.stdin.take(),
         stdout: child.stdout.take(),
         stderr: child.stderr.take(),
+        terminal,
         child,
         report,
-        sizes,
     })
 }
 

@@ -180,6 +180,14 @@ pub fn kill(dir: &ContainerDir) -> io::Result<()> {
     order(dir, orders::KILL)
 }
 
+/// Asks the container's shim to put its log aside and begin a new one.
+///
+/// # Errors
+/// When the shim lives and cannot be reached.
+pub fn rotate(dir: &ContainerDir) -> io::Result<()> {
+    order(dir, orders::ROTATE)
+}
+
 fn order(dir: &ContainerDir, order: u8) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).custom_flags(OFlag::O_NONBLOCK.bits());

@@ -37,6 +37,8 @@ pub struct Scheduler {
     used: HashMap<String, Amounts>,
     /// By uid.
     waiting: BTreeMap<String, ObjectKey>,
+    /// Why there is no node for anybody.
+    no_node: Option<&'static str>,
 }
 
 type Amounts = [i128; RESOURCES.len()];
@@ -54,6 +56,15 @@ impl Scheduler {
             taken: Amounts::default(),
             used: HashMap::new(),
             waiting: BTreeMap::new(),
+            no_node: None,
+        }
+    }
+
+    /// A scheduler of a cluster whose node is lost.
+    pub fn without_node(shared: Arc<Shared>) -> Self {
+        Self {
+            no_node: Some("1 node(s) had untolerated taint(s)"),
+            ..Self::new(shared)
         }
     }
 
@@ -114,7 +125,11 @@ impl Scheduler {
         for ((resource, all), taken) in RESOURCES.iter().zip(self.all).zip(self.taken) {
             free.push((*resource, all - taken));
         }
-        let told = obstacle(pod, &node_labels(name), &free).map(|why| unschedulable(&why));
+        let why = match self.no_node {
+            Some(why) => Some(why.to_owned()),
+            None => obstacle(pod, &node_labels(name), &free),
+        };
+        let told = why.map(|why| unschedulable(&why));
         if let Some(fresh) = bind(&self.shared, &key, uid, told.as_deref()) {
             match &told {
                 None => self.take(uid, pod),

@@ -7,29 +7,26 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use nix::unistd::{getegid, geteuid};
-use serde_json::{Value, json};
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use serde_json::Value;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch::Sender;
 use tokio::task::{JoinError, JoinSet};
 
 use super::config::NodeConfig;
 use super::exec::{ExecRefusal, ExecRequest, ExecSession};
 use super::kubelet::place::PodPlace;
 use super::kubelet::shared::Shared;
-use super::kubelet::status::{NodeFacts, seconds};
-use super::kubelet::values::capacity;
+use super::kubelet::status::NodeFacts;
 use super::kubelet::worker::{Message, Worker, key_of};
 use super::logs::{LogOptions, LogRefusal, LogStream};
-use super::machine;
 use super::made_up::Story;
+use super::registration::register;
 use super::scheduler::{self, Scheduler};
 use super::shim::dir::ContainerDir;
 use super::shim::plan::Isolation;
-use super::{exec, logs, probe, runtime};
-use crate::local_cluster::objects::{
-    EventKind, Object, ObjectError, ObjectKey, Objects, Preconditions, Resource,
-};
+use super::{exec, logs, loss, probe, runtime};
+use crate::local_cluster::objects::{EventKind, Object, ObjectKey, Objects, Resource};
 
 /// How long containers get to vanish once they were killed.
 const KILL_PATIENCE: Duration = Duration::from_secs(10);
@@ -41,7 +38,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// A running node. Letting go of it leaves the containers running: a later node takes them up.
 #[derive(Clone)]
 pub struct Node {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) evictions: UnboundedSender<Eviction>,
     /// Aborted when the last handle is dropped.
     tasks: Arc<Mutex<JoinSet<()>>>,
 }
@@ -73,12 +71,15 @@ impl Node {
             config,
             grounds,
             facts,
+            loss: Sender::new(None),
         });
         register(&shared).map_err(io::Error::other)?;
         let mut tasks = JoinSet::new();
-        tasks.spawn(run_pods(Arc::clone(&shared)));
+        let (evictions, ordered) = unbounded_channel();
+        tasks.spawn(run_pods(Arc::clone(&shared), ordered));
         Ok(Self {
             shared,
+            evictions,
             tasks: Arc::new(Mutex::new(tasks)),
         })
     }
@@ -169,72 +170,42 @@ async fn end_all(runs: &[ContainerDir]) -> io::Result<()> {
     }
 }
 
-/// Writes the node's object.
-fn register(shared: &Shared) -> Result<(), ObjectError> {
-    let name = shared.config.name.as_str();
-    let key = ObjectKey::cluster(Resource::Node, name);
-    let labels = scheduler::node_labels(name);
-    let status = node_status(shared);
-    if shared.objects.get(&key).is_none() {
-        let node = json!({
-            "kind": "Node",
-            "apiVersion": "v1",
-            "metadata": {"name": name, "labels": labels},
-            "spec": {},
-            "status": status,
-        });
-        return shared.objects.create(Resource::Node, node).map(drop);
-    }
-    let updated = shared.objects.update(&key, Preconditions::none(), |node| {
-        node["status"] = status;
-    });
-    updated.map(drop)
-}
-
-fn node_status(shared: &Shared) -> Value {
-    let simulate = shared.config.simulate;
-    let capacity = json!({
-        "cpu": capacity("cpu", simulate),
-        "memory": capacity("memory", simulate),
-        "pods": capacity("pods", simulate),
-    });
-    let now = seconds(Timestamp::now());
-    json!({
-        "capacity": capacity,
-        "allocatable": capacity,
-        "conditions": [{
-            "type": "Ready",
-            "status": "True",
-            "lastHeartbeatTime": now,
-            "lastTransitionTime": now,
-            "reason": "KubeletReady",
-            "message": shared.grounds.sentence(),
-        }],
-        "addresses": [
-            {"type": "InternalIP", "address": shared.config.address},
-            {"type": "Hostname", "address": shared.config.name},
-        ],
-        "nodeInfo": machine::node_info(),
-    })
-}
-
 /// Everything that follows the pods: one watch feeds the scheduler and the workers.
-async fn run_pods(shared: Arc<Shared>) {
+async fn run_pods(shared: Arc<Shared>, evictions: UnboundedReceiver<Eviction>) {
+    let mut orders = shared.loss.subscribe();
     let mut pods = Pods {
         scheduler: Scheduler::new(Arc::clone(&shared)),
         shared,
+        evictions,
         workers: HashMap::new(),
         tasks: JoinSet::new(),
     };
     loop {
-        pods.follow().await;
-        tokio::time::sleep(PAUSE).await;
+        let loss = *orders.borrow_and_update();
+        if let Some(loss) = loss {
+            pods.let_go().await;
+            loss::live_without(&pods.shared, loss, &mut orders).await;
+            if !pods.shared.is_lost()
+                && let Err(error) = register(&pods.shared)
+            {
+                tracing::error!(%error, "the node could not tell that it is back");
+            }
+            continue;
+        }
+        tokio::select! {
+            () = pods.follow() => tokio::time::sleep(PAUSE).await,
+            _ = orders.changed() => {}
+        }
     }
 }
+
+/// A pod that is to be ended, and why.
+pub(super) type Eviction = (String, String);
 
 struct Pods {
     shared: Arc<Shared>,
     scheduler: Scheduler,
+    evictions: UnboundedReceiver<Eviction>,
     /// By uid.
     workers: HashMap<String, UnboundedSender<Message>>,
     tasks: JoinSet<Done>,
@@ -249,6 +220,13 @@ enum Done {
 }
 
 impl Pods {
+    /// Leaves everything as it is, for whoever takes it up later.
+    async fn let_go(&mut self) {
+        self.tasks.shutdown().await;
+        self.workers.clear();
+        self.scheduler = Scheduler::new(Arc::clone(&self.shared));
+    }
+
     /// Follows the pods until the watch has fallen behind.
     async fn follow(&mut self) {
         let (pods, version) = self.shared.objects.list(Resource::Pod, None);
@@ -274,6 +252,7 @@ impl Pods {
                     },
                 },
                 Some(done) = self.tasks.join_next() => self.take(done),
+                Some((uid, why)) = self.evictions.recv() => self.tell(&uid, Message::Evict(why)),
             }
         }
     }

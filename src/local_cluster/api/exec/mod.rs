@@ -68,12 +68,15 @@ pub(crate) async fn respond(
         )
             .into_response());
     };
-    let command = if query.flag("tty") {
-        Command::Failed("this cluster has no terminals to give: leave out -t".to_owned())
-    } else if request.command.is_empty() {
+    let command = if request.command.is_empty() {
         Command::Failed("there is no command to run".to_owned())
     } else {
-        match api.node.exec(&pod, &container, &request) {
+        let started = if query.flag("tty") {
+            api.node.exec_on_terminal(&pod, &container, &request)
+        } else {
+            api.node.exec(&pod, &container, &request)
+        };
+        match started {
             Ok(session) => Command::Runs(Box::new(session)),
             Err(refusal @ ExecRefusal::NotRunning(_)) => {
                 return Err(Refusal::plain(
@@ -81,12 +84,15 @@ pub(crate) async fn respond(
                     refusal.to_string(),
                 ));
             }
+            Err(refusal @ ExecRefusal::Unreachable(_)) => {
+                return Err(Refusal::internal(refusal.to_string()));
+            }
             Err(refusal @ (ExecRefusal::Unsupported(_) | ExecRefusal::Machine(_))) => {
                 Command::Failed(refusal.to_string())
             }
         }
     };
-    let stopping = api.stopping.clone();
+    let (stopping, node) = (api.stopping.clone(), api.node.clone());
     let mut upgrade = upgrade;
     if let Some(name) = protocol.name() {
         upgrade.set_selected_protocol(HeaderValue::from_static(name));
@@ -95,6 +101,7 @@ pub(crate) async fn respond(
         tokio::select! {
             () = session::run(socket, protocol, command, request) => {}
             () = stopping.cancelled() => {}
+            () = node.lost() => {}
         }
     }))
 }

@@ -36,6 +36,13 @@ pub(super) enum Incoming {
     Input(Bytes),
     /// The end of the command's input.
     EndOfInput,
+    /// The size of the terminal that the client sits at.
+    Size {
+        /// Characters in a line.
+        columns: u16,
+        /// Lines.
+        rows: u16,
+    },
     /// Nothing that matters here.
     Nothing,
 }
@@ -108,6 +115,7 @@ impl Protocol {
         match (self, &bytes[..]) {
             (Self::V5, [CLOSE, 0]) => Incoming::EndOfInput,
             (_, [0, ..]) => Incoming::Input(bytes.slice(1..)),
+            (_, [4, text @ ..]) => size(text).unwrap_or(Incoming::Nothing),
             _ => Incoming::Nothing,
         }
     }
@@ -134,6 +142,15 @@ impl Protocol {
             (Self::V5 | Self::V4, code) => status_object(code, &why).to_string().into_bytes(),
         }
     }
+}
+
+fn size(text: &[u8]) -> Option<Incoming> {
+    let size: Value = serde_json::from_slice(text).ok()?;
+    let number = |member: &str| u16::try_from(size[member].as_u64()?).ok();
+    Some(Incoming::Size {
+        columns: number("Width")?,
+        rows: number("Height")?,
+    })
 }
 
 fn status_object(code: Option<i32>, why: &str) -> Value {
@@ -182,6 +199,23 @@ mod tests {
             Protocol::Plain.status(&["sh".into(), "-c".into()], &ExecEnd::Exited(3)),
             b"command terminated with non-zero exit code: error executing command [sh -c], exit code 3"
         );
+    }
+
+    #[test]
+    fn the_size_of_a_terminal_comes_on_a_channel_of_its_own() {
+        let sent = |text: &str| Message::Binary([b"\x04", text.as_bytes()].concat().into());
+        assert_eq!(
+            Protocol::V5.read(sent(r#"{"Width":80,"Height":24}"#)),
+            Incoming::Size {
+                columns: 80,
+                rows: 24
+            }
+        );
+        assert_eq!(
+            Protocol::V5.read(sent(r#"{"Width":-1,"Height":24}"#)),
+            Incoming::Nothing
+        );
+        assert_eq!(Protocol::V4.read(sent("wide")), Incoming::Nothing);
     }
 
     #[test]

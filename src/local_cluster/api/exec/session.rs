@@ -9,7 +9,7 @@ use tokio::process::ChildStdin;
 use tokio::sync::mpsc;
 
 use super::protocol::{Channel, Incoming, Protocol};
-use crate::local_cluster::node::{ExecEnd, ExecRequest, ExecSession};
+use crate::local_cluster::node::{ExecEnd, ExecRequest, ExecSession, Terminal};
 
 /// The most that one frame carries.
 const PIECE: usize = 32 * 1024;
@@ -44,7 +44,10 @@ pub(super) async fn run(
         Command::Failed(why) => ExecEnd::NotStarted(why),
         Command::Runs(mut session) => {
             let (frames, mut waiting) = mpsc::channel(WAITING);
-            let stdin = session.stdin.take();
+            let ends = Ends {
+                stdin: session.stdin.take(),
+                terminal: session.terminal.take(),
+            };
             let stdout = pump(
                 session.stdout.take(),
                 Channel::Stdout,
@@ -69,7 +72,7 @@ pub(super) async fn run(
                     // The client is gone.
                     Err(_) => return,
                 },
-                () = feed(from_client, stdin, protocol) => return,
+                () = feed(from_client, ends, protocol) => return,
             }
         }
     };
@@ -104,15 +107,27 @@ async fn pump(
     }
 }
 
+/// What a client can do to its command.
+struct Ends {
+    stdin: Option<ChildStdin>,
+    terminal: Option<Terminal>,
+}
+
 /// Gives the command what the client sends. Ends when the client leaves.
-async fn feed(mut from: SplitStream<WebSocket>, mut stdin: Option<ChildStdin>, protocol: Protocol) {
+async fn feed(mut from: SplitStream<WebSocket>, mut ends: Ends, protocol: Protocol) {
     while let Some(Ok(message)) = from.next().await {
         if matches!(message, Message::Close(_)) {
             return;
         }
         match protocol.read(message) {
-            Incoming::Input(bytes) => write(&mut stdin, &bytes).await,
-            Incoming::EndOfInput => stdin = None,
+            Incoming::Input(bytes) => write(&mut ends.stdin, &bytes).await,
+            Incoming::EndOfInput => ends.stdin = None,
+            Incoming::Size { columns, rows } => {
+                if let Some(terminal) = &ends.terminal {
+                    // A command that has ended needs no size.
+                    let _ = terminal.resize(columns, rows);
+                }
+            }
             Incoming::Nothing => {}
         }
     }

@@ -172,6 +172,16 @@ impl PodState {
         });
     }
 
+    /// The node needs what the pod takes: it must end at once.
+    pub fn evict(&mut self, message: String, now: Timestamp) {
+        self.failure.get_or_insert(Failure {
+            reason: "Evicted".to_owned(),
+            message,
+            since: now,
+            kill_at: now,
+        });
+    }
+
     /// Takes note that run `id` of a container is the newest one.
     fn begin(&mut self, index: usize, id: &str) -> Option<&mut Container> {
         let container = self.containers.get_mut(index)?;

@@ -7,7 +7,7 @@ mod conditions;
 mod environment;
 mod handle;
 mod images;
-mod intake;
+pub mod intake;
 mod last_words;
 mod launch;
 mod machine;

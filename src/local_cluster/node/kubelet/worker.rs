@@ -35,6 +35,8 @@ pub enum Message {
     Changed(Object),
     /// It is gone.
     Gone,
+    /// The node needs what it takes, and why.
+    Evict(String),
 }
 
 type Watched = (usize, Handle, std::io::Result<News>);
@@ -169,6 +171,10 @@ impl Worker {
             Message::Gone => {
                 self.gone = true;
                 self.state.orphan(Timestamp::now());
+            }
+            Message::Evict(why) => {
+                self.say(EventType::Warning, "Evicted", &why);
+                self.state.evict(why, Timestamp::now());
             }
         }
     }

@@ -9,6 +9,7 @@ use super::reader::{Reader, RunEnd};
 use super::{LogOptions, LogRefusal, LogStream};
 use crate::local_cluster::node::kubelet::place::PodPlace;
 use crate::local_cluster::node::kubelet::shared::Shared;
+use crate::local_cluster::node::loss::broken_by_loss;
 use crate::local_cluster::node::made_up::Story;
 
 /// The log of `container` of `pod`, whose object is as the caller has just read it.
@@ -34,6 +35,12 @@ pub fn open(
             plain_text: true,
         });
     }
+    if shared.is_lost() {
+        return Err(LogRefusal::internal(format!(
+            "fetching the log of container {container:?} from the node: {}",
+            shared.unreachable()
+        )));
+    }
     let status = status_of(pod, container);
     let id = if options.previous {
         let id = status["lastState"]["terminated"]["containerID"].as_str();
@@ -50,7 +57,8 @@ pub fn open(
     let end = RunEnd::new(shared.objects.clone(), pod, container, id);
     if shared.config.simulate {
         let log = MadeUpLog::new(Story::of(pod), status, id);
-        return Ok(Reader::made_up(log, end, options).into_stream());
+        let log = Reader::made_up(log, end, options).into_stream();
+        return Ok(broken_by_loss(shared, log));
     }
     let place = PodPlace::new(&shared.config.state_dir, uid);
     let newest = place.newest_run(container).unwrap_or(0);
@@ -60,7 +68,7 @@ pub fn open(
         return Ok(stream::iter([Ok(Bytes::from(text))]).boxed());
     };
     let reader = Reader::new(place.run(container, number), end, options);
-    Ok(reader.into_stream())
+    Ok(broken_by_loss(shared, reader.into_stream()))
 }
 
 /// The id of the run whose log is served, or why there is none.

@@ -4,9 +4,13 @@ mod choice;
 mod format;
 mod made_up;
 mod reader;
+mod rotation;
 
 pub(super) use choice::{open, status_of};
 pub(super) use format::Record;
+pub(super) use rotation::rotate;
+
+pub use rotation::RotationError;
 
 use std::pin::Pin;
 
@@ -49,6 +53,14 @@ pub struct LogRefusal {
 }
 
 impl LogRefusal {
+    fn internal(message: String) -> Self {
+        Self {
+            status: 500,
+            message,
+            plain_text: false,
+        }
+    }
+
     fn bad_request(message: String) -> Self {
         Self {
             status: 400,

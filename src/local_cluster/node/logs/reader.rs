@@ -15,6 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt, SeekFrom};
 use super::choice::status_of;
 use super::format::Record;
 use super::made_up::MadeUpLog;
+use super::rotation;
 use super::{LogOptions, LogStream};
 use crate::local_cluster::node::shim::dir::ContainerDir;
 use crate::local_cluster::objects::{ObjectKey, Objects, Resource};
@@ -226,23 +227,19 @@ impl Reader {
         self.mid_line = !record.complete;
     }
 
-    /// Goes over to the newest file, if a stream that is followed has come to the end of one that
-    /// was put aside.
+    /// Goes over to the next file, if a stream that is followed has come to the end of one that was
+    /// put aside.
     async fn follow_aside(&mut self) -> io::Result<bool> {
         let (Source::Dir(dir), true, Some(file)) = (&self.source, self.options.follow, &self.file)
         else {
             return Ok(false);
         };
-        let newest = match File::open(dir.log()).await {
-            Ok(newest) => newest,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(error),
-        };
-        if newest.metadata().await?.ino() == file.metadata().await?.ino() {
+        let own = file.metadata().await?.ino();
+        let Some(next) = rotation::after(dir, own).await? else {
             return Ok(false);
-        }
+        };
         // Something may have been written between our last read and the change.
-        let old = self.file.replace(newest);
+        let old = self.file.replace(next);
         if let Some(mut old) = old {
             let mut rest = Vec::new();
             old.read_to_end(&mut rest).await?;

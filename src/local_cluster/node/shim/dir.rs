@@ -35,10 +35,10 @@ impl ContainerDir {
         self.0.join("log")
     }
 
-    /// The log file that was put aside last.
+    /// A log file that was put aside: 1 is the one of the last time.
     #[must_use]
-    pub fn old_log(&self) -> PathBuf {
-        self.0.join("log.1")
+    pub fn old_log(&self, number: u32) -> PathBuf {
+        self.0.join(format!("log.{number}"))
     }
 
     /// What the container leaves as its last words.

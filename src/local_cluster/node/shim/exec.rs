@@ -86,7 +86,12 @@ fn serve(
     umask(Mode::S_IWGRP | Mode::S_IWOTH);
     signals::reset()?;
     if let Some(sizes) = sizes {
-        let status = terminal::run(own, sizes, &path, command, &plan.env)?;
+        let mut env = plan.env.clone();
+        if plan.env_value("TERM").is_none() {
+            // Programs that draw on a terminal must know one that there is.
+            env.push(("TERM".to_owned(), "xterm".to_owned()));
+        }
+        let status = terminal::run(own, sizes, &path, command, &env)?;
         return Ok(ended(status));
     }
     let child = Command::new(path)

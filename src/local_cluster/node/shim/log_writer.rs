@@ -6,7 +6,6 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -16,6 +15,10 @@ use super::plan::LogPlan;
 
 /// The longest piece that is stored as one record, in bytes.
 const PIECE: usize = 16384;
+
+/// How many files that were put aside on request are kept: a reader that follows them must not
+/// miss one because the next order came quickly.
+pub const KEPT: u32 = 4;
 
 /// Which of the two outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,8 +112,7 @@ impl RisingClock {
 /// The writer of one container's log.
 #[derive(Debug)]
 pub struct LogWriter {
-    path: PathBuf,
-    aside: PathBuf,
+    dir: ContainerDir,
     file: File,
     size: u64,
     plan: LogPlan,
@@ -126,12 +128,13 @@ impl LogWriter {
     /// # Errors
     /// When the file cannot be opened.
     pub fn open(dir: &ContainerDir, plan: LogPlan) -> io::Result<Self> {
-        let path = dir.log();
-        let file = OpenOptions::new().create(true).append(true).open(&path)?;
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(dir.log())?;
         let size = file.metadata()?.len();
         Ok(Self {
-            path,
-            aside: dir.old_log(),
+            dir: dir.clone(),
             file,
             size,
             plan,
@@ -183,10 +186,34 @@ impl LogWriter {
             return Ok(());
         }
         self.looked = Instant::now();
-        fs::rename(&self.path, &self.aside)?;
-        self.file = File::create(&self.path)?;
+        self.put_aside()?;
+        // These files are large. Readers have had the time between two looks to get on.
+        for number in 2..=KEPT {
+            ignore_absence(fs::remove_file(self.dir.old_log(number)))?;
+        }
+        Ok(())
+    }
+
+    /// Begins a new file, whatever the size of this one.
+    ///
+    /// # Errors
+    /// When the files cannot be renamed or made.
+    pub fn put_aside(&mut self) -> io::Result<()> {
+        for number in (1..KEPT).rev() {
+            let (from, to) = (self.dir.old_log(number), self.dir.old_log(number + 1));
+            ignore_absence(fs::rename(from, to))?;
+        }
+        fs::rename(self.dir.log(), self.dir.old_log(1))?;
+        self.file = File::create(self.dir.log())?;
         self.size = 0;
         Ok(())
+    }
+}
+
+fn ignore_absence(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
     }
 }
 
@@ -272,7 +299,7 @@ mod tests {
         log.take(Output::Stdout, &[b'a'; 90]).unwrap();
         log.take(Output::Stdout, b"\nrest").unwrap();
         log.finish().unwrap();
-        let aside = fs::read(dir.old_log()).unwrap();
+        let aside = fs::read(dir.old_log(1)).unwrap();
         assert!(aside.ends_with(b"a\n"));
         assert!(fs::read(dir.log()).unwrap().ends_with(b"P rest\n"));
     }

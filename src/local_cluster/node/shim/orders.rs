@@ -6,3 +6,5 @@ pub const TERM: u8 = b'T';
 pub const KILL: u8 = b'K';
 /// From the shim: the command runs.
 pub const STARTED: &[u8] = b"S";
+/// To the shim: put the log aside and begin a new one.
+pub const ROTATE: u8 = b'R';

@@ -316,6 +316,7 @@ impl Shim<'_> {
             match *order {
                 orders::TERM => self.signal(Signal::SIGTERM),
                 orders::KILL => self.signal(Signal::SIGKILL),
+                orders::ROTATE => self.log.put_aside()?,
                 _ => {}
             }
         }
