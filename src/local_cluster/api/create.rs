@@ -161,7 +161,8 @@ fn admit_into(api: &Api, resource: Resource, name: &str, namespace: &str) -> Res
         .objects
         .get(&key)
         .ok_or_else(|| Refusal::not_found("namespaces", namespace))?;
-    if found["metadata"].get("deletionTimestamp").is_some() && resource != Resource::Event {
+    let leaving = found.text(&["metadata", "deletionTimestamp"]).is_some();
+    if leaving && resource != Resource::Event {
         return Err(Refusal::namespace_terminating(
             resource.plural(),
             name,

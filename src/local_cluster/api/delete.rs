@@ -89,7 +89,7 @@ pub(crate) fn delete(
     check_preconditions(key, &current, options)?;
     let result = match key.resource {
         Resource::Pod => {
-            deletion::delete(&api.objects, key, &current, options, jiff::Timestamp::now())
+            deletion::delete(&api.objects, key, current, options, jiff::Timestamp::now())
         }
         Resource::Namespace => return delete_namespace(api, key, options),
         Resource::Event
@@ -160,18 +160,17 @@ fn delete_namespace(
 
 fn check_preconditions(
     key: &ObjectKey,
-    current: &Value,
+    current: &Object,
     options: &DeleteOptions,
 ) -> Result<(), Refusal> {
     for (field, expected) in [
         ("uid", &options.uid),
         ("resourceVersion", &options.resource_version),
     ] {
-        let found = current["metadata"][field].as_str().unwrap_or_default();
-        if let Some(expected) = expected
-            && expected != found
-        {
-            return Err(precondition_failed(key, field, expected, found));
+        let Some(expected) = expected else { continue };
+        let found = current.text(&["metadata", field]).unwrap_or_default();
+        if *expected != found {
+            return Err(precondition_failed(key, field, expected, &found));
         }
     }
     Ok(())
@@ -208,7 +207,7 @@ pub(crate) fn respond_collection(
     let mut page = list::page(api, collection, &selection, &listing)?;
     let mut deleted = Vec::with_capacity(page.objects.len());
     for object in &page.objects {
-        let Some(key) = ObjectKey::of(collection.resource, object) else {
+        let Some(key) = object.key(collection.resource) else {
             continue;
         };
         match delete(api, &key, options) {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::table;
 use super::target::Collection;
-use crate::local_cluster::objects::{Object, Resource, version_of};
+use crate::local_cluster::objects::{Object, Resource};
 
 /// `kind` and `apiVersion` of the collection's objects, in the group that was asked for.
 pub(crate) fn kind_and_version(collection: &Collection) -> (&'static str, &'static str) {
@@ -172,7 +172,7 @@ impl Columns {
 
     /// A table of one object, as a watch sends it.
     pub fn single(&self, object: &Object, include_object: Option<&str>) -> Value {
-        let version = version_of(object).to_string();
+        let version = object.version().to_string();
         self.table(
             json!({"resourceVersion": version}),
             std::slice::from_ref(object),

@@ -137,7 +137,7 @@ pub(crate) fn page(
     let mut selected: Vec<Object> = objects
         .into_iter()
         .filter(|object| {
-            (selection.is_everything() || selection.matches(object))
+            selection.matches(object)
                 && after
                     .as_ref()
                     .is_none_or(|after| page_key(collection, object) > *after)
@@ -286,8 +286,8 @@ fn expired_page(token: &PageToken) -> Refusal {
 }
 
 /// The key of an object relative to the collection.
-fn page_key(collection: &Collection, object: &Value) -> String {
-    match ObjectKey::of(collection.resource, object) {
+fn page_key(collection: &Collection, object: &Object) -> String {
+    match object.key(collection.resource) {
         Some(ObjectKey {
             namespace: Some(namespace),
             name,

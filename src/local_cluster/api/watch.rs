@@ -137,9 +137,8 @@ struct Lines {
 }
 
 impl Lines {
-    /// Looks at the object only if that is needed to decide.
     fn selects(&self, object: &Object) -> bool {
-        self.selection.is_everything() || self.selection.matches(object)
+        self.selection.matches(object)
     }
 
     fn write(&self, out: &mut Vec<u8>, kind: &str, object: &Object) {
@@ -180,7 +179,7 @@ impl Lines {
     /// deletion, whatever happened to the object.
     fn write_event(&self, out: &mut Vec<u8>, event: &ObjectEvent) {
         if let Some(namespace) = &self.collection.namespace
-            && event.object["metadata"]["namespace"] != namespace.as_str()
+            && event.object.text(&["metadata", "namespace"]).as_deref() != Some(namespace)
         {
             return;
         }

@@ -3,14 +3,12 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::state::{Kept, map_key};
-use super::{Object, ObjectEvent, ObjectKey, Resource};
+use super::{ObjectEvent, Resource};
 
 /// Changes that are kept, unless another number is asked for.
 const CHANGES: usize = 20_000;
 /// Bytes of JSON that are kept, however few changes that may be.
 const BYTES: usize = 256 * 1024 * 1024;
-/// The newest changes, which every watch is about to read, keep their trees.
-const FRESH: usize = 512;
 
 pub(super) struct History {
     /// In the order of their versions.
@@ -34,22 +32,11 @@ impl Default for History {
 }
 
 impl History {
-    /// Adds a change. Gives the object whose change is no longer fresh, if one is.
-    pub fn push(&mut self, event: ObjectEvent) -> Option<Object> {
+    /// Adds a change.
+    pub fn push(&mut self, event: ObjectEvent) {
         self.bytes += event.object.json().len();
         self.events.push_back(event);
-        let aged = self
-            .events
-            .len()
-            .checked_sub(FRESH + 1)
-            .and_then(|index| self.events.get_mut(index))
-            .map(|event| {
-                event.previous = event.previous.as_ref().map(Object::packed);
-                let packed = event.object.packed();
-                std::mem::replace(&mut event.object, packed)
-            });
         self.trim();
-        aged
     }
 
     /// Keeps only so many changes, now and from now on.
@@ -70,12 +57,7 @@ impl History {
         self.events
             .range(self.start(version)..)
             .take(count)
-            .map(|event| ObjectEvent {
-                kind: event.kind,
-                object: event.object.lend(),
-                previous: event.previous.as_ref().map(Object::lend),
-                version: event.version,
-            })
+            .cloned()
             .collect()
     }
 
@@ -83,7 +65,7 @@ impl History {
     pub fn undo(&self, resource: Resource, version: u64, kept: &mut Kept) {
         let mut undone = BTreeSet::new();
         for event in self.events.range(self.start(version)..) {
-            let Some(key) = ObjectKey::of(resource, &event.object.lend()) else {
+            let Some(key) = event.object.key(resource) else {
                 continue;
             };
             let key = map_key(&key);

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use rand::RngExt;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::history::History;
+use super::identity::generated_name;
 use super::journal::{Change, Journal, Record};
 use super::{EventKind, Object, ObjectError, ObjectEvent, ObjectKey, Resource};
 
@@ -25,7 +25,7 @@ pub(super) struct State {
 impl State {
     pub fn find(&self, key: &ObjectKey) -> Option<Object> {
         let found = self.kept[key.resource.index()].get(&map_key(key));
-        found.map(Object::lend)
+        found.cloned()
     }
 
     pub fn free_name(
@@ -71,60 +71,45 @@ impl State {
     pub fn put(
         &mut self,
         key: ObjectKey,
-        object: Object,
+        object: &Object,
         previous: Option<Object>,
     ) -> Result<(), ObjectError> {
         let version = self.version + 1;
         if let Some(journal) = &mut self.journal {
-            journal.put(version, key.resource, &object)?;
+            journal.put(version, key.resource, object)?;
         }
-        self.apply_put(version, &key, object, previous);
+        self.apply_put(version, &key, object, previous.as_ref());
         Ok(())
     }
 
+    /// Whoever holds `object` may go on with its tree; what is kept has none.
     fn apply_put(
         &mut self,
         version: u64,
         key: &ObjectKey,
-        object: Object,
-        previous: Option<Object>,
+        object: &Object,
+        previous: Option<&Object>,
     ) {
         self.version = version;
+        let object = object.packed();
         self.kept[key.resource.index()].insert(map_key(key), object.clone());
-        let event = ObjectEvent {
-            kind: if previous.is_some() {
-                EventKind::Modified
-            } else {
-                EventKind::Added
-            },
+        let kind = if previous.is_some() {
+            EventKind::Modified
+        } else {
+            EventKind::Added
+        };
+        self.history[key.resource.index()].push(ObjectEvent {
+            kind,
             object,
-            previous,
+            previous: previous.map(Object::packed),
             version,
-        };
-        self.note(key.resource, event);
+        });
     }
 
-    /// Adds to the history. What has left its fresh part is kept without its tree.
-    fn note(&mut self, resource: Resource, event: ObjectEvent) {
-        let Some(aged) = self.history[resource.index()].push(event) else {
-            return;
-        };
-        let kept = &mut self.kept[resource.index()];
-        if let Some(key) = ObjectKey::of(resource, &aged)
-            && let Some(found) = kept.get_mut(&map_key(&key))
-            && found.is_version(&aged)
-        {
-            *found = found.packed();
-        }
-    }
-
-    /// Drops the history up to now, and with it every tree.
+    /// Drops the history up to now.
     pub fn forget_history(&mut self) {
         for history in &mut self.history {
             history.forget(self.version);
-        }
-        for found in self.kept.iter_mut().flat_map(BTreeMap::values_mut) {
-            *found = found.packed();
         }
     }
 
@@ -138,18 +123,15 @@ impl State {
     }
 
     fn apply_remove(&mut self, version: u64, key: &ObjectKey, current: &Object) -> Object {
-        let mut last = (**current).clone();
-        last["metadata"]["resourceVersion"] = version.to_string().into();
-        let last = Object::from(last);
+        let last = current.under_version(version);
         self.version = version;
         self.kept[key.resource.index()].remove(&map_key(key));
-        let event = ObjectEvent {
+        self.history[key.resource.index()].push(ObjectEvent {
             kind: EventKind::Deleted,
-            object: last.clone(),
-            previous: Some(current.clone()),
+            object: last.packed(),
+            previous: Some(current.packed()),
             version,
-        };
-        self.note(key.resource, event);
+        });
         last
     }
 
@@ -158,7 +140,7 @@ impl State {
             Change::Put(object) => {
                 if let Some(key) = ObjectKey::of(record.resource, &object) {
                     let previous = self.find(&key);
-                    self.apply_put(record.version, &key, object.into(), previous);
+                    self.apply_put(record.version, &key, &object.into(), previous.as_ref());
                 }
             }
             Change::Delete { namespace, name } => {
@@ -203,14 +185,6 @@ pub(super) fn map_key(key: &ObjectKey) -> (String, String) {
     (key.namespace.clone().unwrap_or_default(), key.name.clone())
 }
 
-/// The resource version that an object carries.
-pub(crate) fn version_of(object: &Value) -> u64 {
-    object["metadata"]["resourceVersion"]
-        .as_str()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or_default()
-}
-
 pub(super) fn has_finalizers(object: &Value) -> bool {
     object["metadata"]["finalizers"]
         .as_array()
@@ -222,38 +196,4 @@ pub(super) fn is_ready_to_go(object: &Value) -> bool {
     let metadata = &object["metadata"];
     metadata.get("deletionTimestamp").is_some()
         && metadata["deletionGracePeriodSeconds"].as_i64().unwrap_or(0) == 0
-}
-
-/// `prefix` and five random characters, as the API server appends them: no vowels and nothing
-/// that is easily misread.
-fn generated_name(prefix: &str) -> String {
-    const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
-    const LONGEST_PREFIX: usize = 58;
-    let mut name: String = prefix.chars().take(LONGEST_PREFIX).collect();
-    let mut random = rand::rng();
-    for _ in 0..5 {
-        name.push(char::from(LETTERS[random.random_range(0..LETTERS.len())]));
-    }
-    name
-}
-
-/// The metadata of a new object, in the order in which a reader expects them.
-pub(super) fn created_metadata(mut given: Map<String, Value>, name: &str, version: u64) -> Value {
-    let mut metadata = Map::new();
-    metadata.insert("name".into(), name.into());
-    for member in ["generateName", "namespace"] {
-        if let Some(value) = given.shift_remove(member) {
-            metadata.insert(member.into(), value);
-        }
-    }
-    metadata.insert("uid".into(), uuid::Uuid::new_v4().to_string().into());
-    metadata.insert("resourceVersion".into(), version.to_string().into());
-    if let Some(generation) = given.shift_remove("generation") {
-        metadata.insert("generation".into(), generation);
-    }
-    metadata.insert("creationTimestamp".into(), json!(super::now()));
-    for (member, value) in given {
-        metadata.entry(member).or_insert(value);
-    }
-    Value::Object(metadata)
 }

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Map, Value};
 use tokio::sync::watch::Sender;
 
+use super::identity::{Identity, created_metadata};
 use super::journal::Journal;
-use super::state::{State, created_metadata, has_finalizers, is_ready_to_go};
+use super::state::{State, has_finalizers, is_ready_to_go};
 use super::{Object, ObjectError, ObjectEvent, ObjectKey, ObjectWatch, Resource};
 
 /// Changes handed to a watch at a time.
@@ -49,20 +50,19 @@ impl Preconditions {
         }
     }
 
-    fn check(&self, key: &ObjectKey, object: &Value) -> Result<(), ObjectError> {
+    fn check(&self, key: &ObjectKey, object: &Object) -> Result<(), ObjectError> {
         for (field, expected) in [
             ("uid", &self.uid),
             ("resourceVersion", &self.resource_version),
         ] {
-            let found = object["metadata"][field].as_str().unwrap_or_default();
-            if let Some(expected) = expected
-                && expected != found
-            {
+            let Some(expected) = expected else { continue };
+            let found = object.text(&["metadata", field]).unwrap_or_default();
+            if *expected != found {
                 return Err(ObjectError::Conflict {
                     key: key.clone(),
                     field,
                     expected: expected.clone(),
-                    found: found.to_owned(),
+                    found: found.into_owned(),
                 });
             }
         }
@@ -129,9 +129,9 @@ impl Objects {
             Some(namespace) => kept
                 .range((namespace.to_owned(), String::new())..)
                 .take_while(|((found, _), _)| found == namespace)
-                .map(|(_, object)| object.lend())
+                .map(|(_, object)| object.clone())
                 .collect(),
-            None => kept.values().map(Object::lend).collect(),
+            None => kept.values().cloned().collect(),
         };
         (objects, state.version)
     }
@@ -160,7 +160,7 @@ impl Objects {
         Ok(kept
             .into_iter()
             .filter(|((found, _), _)| namespace.is_none_or(|namespace| namespace == found))
-            .map(|(_, object)| object.lend())
+            .map(|(_, object)| object)
             .collect())
     }
 
@@ -171,12 +171,12 @@ impl Objects {
         resource: Resource,
         namespace: &str,
         prefix: &str,
-        wanted: impl Fn(&Value) -> bool,
+        wanted: impl Fn(&Object) -> bool,
     ) -> Option<ObjectKey> {
         self.lock().kept[resource.index()]
             .range((namespace.to_owned(), prefix.to_owned())..)
             .take_while(|((found, name), _)| found == namespace && name.starts_with(prefix))
-            .find(|(_, object)| wanted(&object.lend()))
+            .find(|(_, object)| wanted(object))
             .map(|((namespace, name), _)| {
                 ObjectKey::namespaced(resource, namespace.as_str(), name.as_str())
             })
@@ -223,10 +223,11 @@ impl Objects {
         for (member, value) in object {
             whole.entry(member).or_insert(value);
         }
-        let object = Object::from(Value::Object(whole));
-        let key = ObjectKey::of(resource, &object)
-            .ok_or(ObjectError::Malformed("it has no namespace"))?;
-        state.put(key, object.clone(), None)?;
+        let whole = Value::Object(whole);
+        let key =
+            ObjectKey::of(resource, &whole).ok_or(ObjectError::Malformed("it has no namespace"))?;
+        let object = Object::from(whole);
+        state.put(key, &object, None)?;
         self.tell(resource, &mut state);
         Ok(object)
     }
@@ -246,36 +247,50 @@ impl Objects {
         expected: Preconditions,
         change: impl FnOnce(&mut Value),
     ) -> Result<Object, ObjectError> {
+        self.change(key, None, expected, change)
+    }
+
+    /// As [`Objects::update`], by a caller that has the object's tree at hand: if it is still the
+    /// current one, it need not be made again.
+    ///
+    /// # Errors
+    ///
+    /// As [`Objects::update`].
+    pub fn update_seen(
+        &self,
+        key: &ObjectKey,
+        seen: Object,
+        expected: Preconditions,
+        change: impl FnOnce(&mut Value),
+    ) -> Result<Object, ObjectError> {
+        self.change(key, Some(seen), expected, change)
+    }
+
+    fn change(
+        &self,
+        key: &ObjectKey,
+        seen: Option<Object>,
+        expected: Preconditions,
+        change: impl FnOnce(&mut Value),
+    ) -> Result<Object, ObjectError> {
         let mut state = self.lock();
         let current = state
             .find(key)
             .ok_or_else(|| ObjectError::NotFound(key.clone()))?;
         expected.check(key, &current)?;
-        let mut next = (*current).clone();
+        let seen = seen.filter(|seen| seen.is_version(&current));
+        let mut next = seen.unwrap_or_else(|| current.clone()).into_tree();
+        let kept = Identity::of(&next);
+        let had_finalizers = has_finalizers(&next);
         change(&mut next);
-        for member in ["kind", "apiVersion"] {
-            next[member] = current[member].clone();
-        }
-        for member in [
-            "name",
-            "namespace",
-            "uid",
-            "creationTimestamp",
-            "resourceVersion",
-        ] {
-            if let Some(value) = current["metadata"].get(member) {
-                next["metadata"][member] = value.clone();
-            }
-        }
-        if next == *current {
+        kept.restore(&mut next);
+        let Some(next) = current.changed_to(next, state.version + 1) else {
             return Ok(current);
-        }
-        next["metadata"]["resourceVersion"] = (state.version + 1).to_string().into();
-        let next = Object::from(next);
-        if has_finalizers(&current) && !has_finalizers(&next) && is_ready_to_go(&next) {
+        };
+        if had_finalizers && !has_finalizers(&next) && is_ready_to_go(&next) {
             state.remove(key, &current)?;
         } else {
-            state.put(key.clone(), next.clone(), Some(current))?;
+            state.put(key.clone(), &next, Some(current))?;
         }
         self.tell(key.resource, &mut state);
         Ok(next)
@@ -293,17 +308,20 @@ impl Objects {
             .find(key)
             .ok_or_else(|| ObjectError::NotFound(key.clone()))?;
         expected.check(key, &current)?;
-        let result = if has_finalizers(&current) {
+        let finalizers = current.member(&["metadata", "finalizers"]);
+        let held =
+            finalizers.is_some_and(|list| list.as_array().is_some_and(|all| !all.is_empty()));
+        let result = if held {
             if is_ready_to_go(&current) {
                 return Ok(current);
             }
-            let mut next = (*current).clone();
+            let mut next = current.clone().into_tree();
             let metadata = &mut next["metadata"];
             metadata["deletionTimestamp"] = super::now().into();
             metadata["deletionGracePeriodSeconds"] = 0.into();
             metadata["resourceVersion"] = (state.version + 1).to_string().into();
             let next = Object::from(next);
-            state.put(key.clone(), next.clone(), Some(current))?;
+            state.put(key.clone(), &next, Some(current))?;
             next
         } else {
             state.remove(key, &current)?

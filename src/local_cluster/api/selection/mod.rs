@@ -3,11 +3,9 @@
 mod field;
 mod label;
 
-use serde_json::Value;
-
 use super::query::ListOptions;
 use super::refusal::Refusal;
-use crate::local_cluster::objects::Resource;
+use crate::local_cluster::objects::{Object, Resource};
 
 /// A label selector and a field selector; an object must satisfy both.
 #[derive(Debug, Clone, Default)]
@@ -45,14 +43,12 @@ impl Selection {
         self.labels.is_empty() && self.fields.is_empty() && self.name.is_none()
     }
 
-    /// Whether `object` is selected.
-    pub fn matches(&self, object: &Value) -> bool {
-        let labels = &object["metadata"]["labels"];
-        self.labels.iter().all(|one| one.matches(labels))
+    /// Whether `object` is selected. Reads nothing but what the selectors name.
+    pub fn matches(&self, object: &Object) -> bool {
+        self.labels.iter().all(|one| one.matches(object))
             && self.fields.iter().all(|one| one.matches(object))
-            && self
-                .name
-                .as_ref()
-                .is_none_or(|name| object["metadata"]["name"] == name.as_str())
+            && self.name.as_ref().is_none_or(|name| {
+                object.text(&["metadata", "name"]).as_deref() == Some(name.as_str())
+            })
     }
 }
