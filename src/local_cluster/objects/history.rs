@@ -1,9 +1,9 @@
 //! The last changes of one kind, for watches that start in the past or are slow.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
-use super::state::{Kept, map_key};
-use super::{ObjectEvent, Resource};
+use super::state::{MapKey, map_key};
+use super::{Object, ObjectEvent, Resource};
 
 /// Changes that are kept, unless another number is asked for.
 const CHANGES: usize = 20_000;
@@ -61,22 +61,18 @@ impl History {
             .collect()
     }
 
-    /// Takes the changes after `version` back.
-    pub fn undo(&self, resource: Resource, version: u64, kept: &mut Kept) {
-        let mut undone = BTreeSet::new();
+    /// What each object that was changed after `version` was at `version`; none if it was not there.
+    pub fn before(&self, resource: Resource, version: u64) -> BTreeMap<MapKey, Option<Object>> {
+        let mut before = BTreeMap::new();
         for event in self.events.range(self.start(version)..) {
-            let Some(key) = event.object.key(resource) else {
-                continue;
-            };
-            let key = map_key(&key);
-            // The first change of an object knows what it was before all of them.
-            if undone.insert(key.clone()) {
-                match &event.previous {
-                    Some(previous) => kept.insert(key, previous.clone()),
-                    None => kept.remove(&key),
-                };
+            if let Some(key) = event.object.key(resource) {
+                // The first change of an object knows what it was before all of them.
+                before
+                    .entry(map_key(&key))
+                    .or_insert_with(|| event.previous.clone());
             }
         }
+        before
     }
 
     fn start(&self, version: u64) -> usize {

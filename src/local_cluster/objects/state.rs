@@ -1,6 +1,7 @@
 //! What the store holds while it is locked: objects, their history, and the journal behind them.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use serde_json::{Map, Value};
 
@@ -12,7 +13,9 @@ use super::{EventKind, Object, ObjectError, ObjectEvent, ObjectKey, Resource};
 /// Tries to find a free name for `generateName`.
 const NAME_TRIES: usize = 8;
 
-pub(super) type Kept = BTreeMap<(String, String), Object>;
+/// Namespace and name; an empty namespace where there is none.
+pub(super) type MapKey = (String, String);
+pub(super) type Kept = BTreeMap<MapKey, Object>;
 
 #[derive(Default)]
 pub(super) struct State {
@@ -26,6 +29,24 @@ impl State {
     pub fn find(&self, key: &ObjectKey) -> Option<Object> {
         let found = self.kept[key.resource.index()].get(&map_key(key));
         found.cloned()
+    }
+
+    /// The objects of a kind in the order of their keys, in one namespace or in all, from the
+    /// beginning or after a key.
+    pub fn range<'a>(
+        &'a self,
+        resource: Resource,
+        namespace: Option<&'a str>,
+        after: Option<&MapKey>,
+    ) -> impl Iterator<Item = (&'a MapKey, &'a Object)> {
+        let begin = match (after, namespace) {
+            (Some(after), _) => Bound::Excluded(after.clone()),
+            (None, Some(namespace)) => Bound::Included((namespace.to_owned(), String::new())),
+            (None, None) => Bound::Unbounded,
+        };
+        self.kept[resource.index()]
+            .range((begin, Bound::Unbounded))
+            .take_while(move |((found, _), _)| namespace.is_none_or(|one| one == found))
     }
 
     pub fn free_name(
@@ -181,8 +202,28 @@ impl State {
     }
 }
 
-pub(super) fn map_key(key: &ObjectKey) -> (String, String) {
+pub(super) fn map_key(key: &ObjectKey) -> MapKey {
     (key.namespace.clone().unwrap_or_default(), key.name.clone())
+}
+
+/// What there is now, but for the keys whose state was another one `before`; both in order.
+pub(super) fn overlaid<'a>(
+    now: impl Iterator<Item = (&'a MapKey, &'a Object)>,
+    before: BTreeMap<MapKey, Option<Object>>,
+) -> Vec<Object> {
+    let mut before = before.into_iter().peekable();
+    let mut objects = Vec::new();
+    for (key, object) in now {
+        while let Some((_, gone)) = before.next_if(|(other, _)| other < key) {
+            objects.extend(gone);
+        }
+        match before.next_if(|(other, _)| other == key) {
+            Some((_, former)) => objects.extend(former),
+            None => objects.push(object.clone()),
+        }
+    }
+    objects.extend(before.filter_map(|(_, gone)| gone));
+    objects
 }
 
 pub(super) fn has_finalizers(object: &Value) -> bool {

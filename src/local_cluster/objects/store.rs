@@ -9,7 +9,7 @@ use tokio::sync::watch::Sender;
 
 use super::identity::{Identity, created_metadata};
 use super::journal::Journal;
-use super::state::{State, has_finalizers, is_ready_to_go};
+use super::state::{State, has_finalizers, is_ready_to_go, map_key, overlaid};
 use super::{Object, ObjectError, ObjectEvent, ObjectKey, ObjectWatch, Resource};
 
 /// Changes handed to a watch at a time.
@@ -124,19 +124,13 @@ impl Objects {
     #[must_use]
     pub fn list(&self, resource: Resource, namespace: Option<&str>) -> (Vec<Object>, u64) {
         let state = self.lock();
-        let kept = &state.kept[resource.index()];
-        let objects = match namespace {
-            Some(namespace) => kept
-                .range((namespace.to_owned(), String::new())..)
-                .take_while(|((found, _), _)| found == namespace)
-                .map(|(_, object)| object.clone())
-                .collect(),
-            None => kept.values().cloned().collect(),
-        };
+        let objects = state.range(resource, namespace, None);
+        let objects = objects.map(|(_, object)| object.clone()).collect();
         (objects, state.version)
     }
 
-    /// The objects as they were at an earlier version, in the order of their keys.
+    /// The objects as they are or were at an earlier `version`, in the order of their keys and
+    /// with that version; those after `after` alone, if that is given.
     ///
     /// # Errors
     ///
@@ -145,23 +139,26 @@ impl Objects {
         &self,
         resource: Resource,
         namespace: Option<&str>,
-        version: u64,
-    ) -> Result<Vec<Object>, ObjectError> {
+        version: Option<u64>,
+        after: Option<&ObjectKey>,
+    ) -> Result<(Vec<Object>, u64), ObjectError> {
         let state = self.lock();
         let history = &state.history[resource.index()];
+        let version = version.unwrap_or(state.version);
         if version < history.dropped_through {
             return Err(ObjectError::Expired {
                 requested: version,
                 oldest: history.dropped_through,
             });
         }
-        let mut kept = state.kept[resource.index()].clone();
-        history.undo(resource, version, &mut kept);
-        Ok(kept
-            .into_iter()
-            .filter(|((found, _), _)| namespace.is_none_or(|namespace| namespace == found))
-            .map(|(_, object)| object)
-            .collect())
+        let after = after.map(map_key);
+        let now = state.range(resource, namespace, after.as_ref());
+        let mut before = history.before(resource, version);
+        before.retain(|key, _| {
+            namespace.is_none_or(|namespace| namespace == key.0)
+                && after.as_ref().is_none_or(|after| key > after)
+        });
+        Ok((overlaid(now, before), version))
     }
 
     /// The key of the first object in `namespace` whose name begins with `prefix` and that

@@ -52,3 +52,28 @@ impl Selection {
             })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn whether_an_object_is_selected_is_read_from_its_bytes() {
+        let pod = Object::from(json!({
+            "metadata": {"name": "p", "labels": {"app": "x"}},
+            "status": {"phase": "Running"},
+        }))
+        .packed();
+        let options = ListOptions {
+            label_selector: Some("app in (x, y),!other".to_owned()),
+            field_selector: Some("status.phase!=Failed".to_owned()),
+            ..ListOptions::default()
+        };
+        let selection = Selection::parse(Resource::Pod, &options).unwrap();
+        let named = selection.clone().named(Some("q".to_owned()));
+        assert!(selection.matches(&pod));
+        assert!(!named.matches(&pod));
+        assert!(!pod.has_tree());
+    }
+}

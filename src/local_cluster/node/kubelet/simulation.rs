@@ -124,9 +124,6 @@ impl Simulation {
             self.due.remove(&(former, Arc::clone(&uid)));
         }
         if entry.pod.is_over() {
-            if let Some(due) = due {
-                self.due.remove(&(due, Arc::clone(&uid)));
-            }
             self.pods.remove(&uid);
         } else if let Some(due) = due.filter(|due| Some(*due) != former) {
             self.due.insert((due, uid));

@@ -109,13 +109,13 @@ impl MadeUpPod {
             self.let_happen(shared, now);
             let step = self.state.advance(now);
             let learned = self.tell(shared);
-            for effect in &step.effects {
-                self.carry_out(shared, effect);
-            }
             if self.removed || (step.effects.is_empty() && !learned) {
                 self.pod = self.pod.packed();
                 let wakes = self.plans.iter().filter_map(Plan::at).chain(step.wake);
-                return wakes.min().filter(|_| !self.is_over());
+                return wakes.min().filter(|_| !self.removed);
+            }
+            for effect in step.effects {
+                self.carry_out(shared, effect);
             }
         }
     }
@@ -175,8 +175,8 @@ impl MadeUpPod {
         self.state.ended(index, ended, now);
     }
 
-    fn carry_out(&mut self, shared: &Shared, effect: &Effect) {
-        match *effect {
+    fn carry_out(&mut self, shared: &Shared, effect: Effect) {
+        match effect {
             Effect::Prepare => self.state.prepared(),
             Effect::Launch(index) => self.launch(shared, index),
             Effect::Stop(index) => {
