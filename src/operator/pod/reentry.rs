@@ -81,7 +81,8 @@ impl Call<'_> {
             return true;
         }
         // The phase follows a moment later. It matters to who is told of it, and to what is to
-        // become of a pod that is not deleted in any case.
+        // become of a pod that is not deleted in any case. A result is asked of a sidecar, which
+        // need not have been seen yet.
         let told = [
             CallbackEvent::OnPodCompletion,
             CallbackEvent::OnPodTeardown,
@@ -89,6 +90,7 @@ impl Call<'_> {
         ];
         event.status == EventStatus::Success
             && self.file.pod.on_finish_action == OnFinishAction::DeletePod
+            && !self.file.pod.do_xcom_push
             && seen.containers.iter().all(|one| ended_at(one).is_some())
             && !told.iter().any(|event| self.listeners.wants(*event))
     }
