@@ -52,8 +52,11 @@ const KINDS: [Kind; 7] = [
 impl Kind {
     fn text(self) -> &'static str {
         match self {
-            Self::Plain | Self::Often | Self::Live | Self::Result => {
-                "for i in 1 2 3 4 5 6; do echo line $i; sleep 0.3; done; echo 6 > /airflow/xcom/return.json || true"
+            Self::Plain | Self::Often | Self::Live => {
+                "for i in 1 2 3 4 5 6; do echo line $i; sleep 0.3; done"
+            }
+            Self::Result => {
+                "for i in 1 2 3 4 5 6; do echo line $i; sleep 0.3; done; echo 6 > /airflow/xcom/return.json"
             }
             Self::Fails => "for i in 1 2 3 4 5 6; do echo line $i; done; exit 3",
             Self::SecondTry => {
@@ -246,6 +249,14 @@ fn judge(home: &Home, sums: &mut Sums) {
             .push(line);
     }
     let right: Vec<String> = (1..=6).map(|number| format!("line {number}")).collect();
+    let mut results: BTreeMap<i64, Value> = home
+        .sql("SELECT task, json(value) AS value FROM xcom")
+        .iter()
+        .map(|row| {
+            let value = serde_json::from_str(row["value"].as_str().unwrap());
+            (row["task"].as_i64().unwrap(), value.unwrap())
+        })
+        .collect();
     let tasks = home.sql("SELECT id, task_id, state, try_number, reason FROM task_list");
     assert_eq!(tasks.len(), sums.tasks);
     for task in tasks {
@@ -260,9 +271,12 @@ fn judge(home: &Home, sums: &mut Sums) {
             eprintln!("wrong number of tries: {task}");
             sums.wrong_tries += 1;
         }
-        let log = logs
-            .remove(&task["id"].as_i64().unwrap())
-            .unwrap_or_default();
+        let id = task["id"].as_i64().unwrap();
+        let log = logs.remove(&id).unwrap_or_default();
+        if kind == Kind::Result && results.remove(&id) != Some(json!(6)) {
+            eprintln!("wrong result: {task}");
+            sums.wrong_verdicts += 1;
+        }
         if log != right {
             let lost = right.iter().filter(|line| !log.contains(line)).count();
             sums.lost_lines += lost;
