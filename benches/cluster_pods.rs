@@ -1,21 +1,26 @@
 //! How the local cluster carries many pods: creates simulated pods through the API, waits until
 //! all have ended, deletes them, and prints how long that took and how much memory a pod takes.
+//! With `running`, the pods run on, and lists of them are measured instead of their deletion.
 //!
 //! `cargo bench --bench cluster_pods -- 20000`
+//! `cargo bench --bench cluster_pods -- 100000 running`
 
 #![allow(clippy::unwrap_used, reason = "a bench ends by panicking")]
 
 use std::collections::HashSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use adjourn::local_cluster::process::{ClusterDir, StartOptions, start, stop};
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, DeleteParams, ListParams, PostParams, WatchEvent, WatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::core::request::Request;
 use serde_json::json;
 
 const CLIENTS: usize = 32;
+/// Of so many pods one has the label that is selected.
+const ONE_OF: usize = 100;
 
 /// The cluster, stopped when the bench ends, however it ends.
 struct Running(ClusterDir);
@@ -29,14 +34,15 @@ impl Drop for Running {
 }
 
 fn main() {
-    let pods = std::env::args()
-        .skip(1)
-        .find_map(|argument| argument.parse().ok())
-        .unwrap_or(20_000);
-    tokio::runtime::Runtime::new().unwrap().block_on(run(pods));
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let pods = arguments.iter().find_map(|argument| argument.parse().ok());
+    let run_on = arguments.iter().any(|argument| argument == "running");
+    tokio::runtime::Runtime::new()
+        .unwrap()
+        .block_on(run(pods.unwrap_or(20_000), run_on));
 }
 
-async fn run(count: usize) {
+async fn run(count: usize, run_on: bool) {
     let temp = tempfile::tempdir().unwrap();
     let running = Running(ClusterDir::new(temp.path().join("cluster")));
     let mut options = StartOptions::new(env!("CARGO_BIN_EXE_adjourn"));
@@ -47,56 +53,76 @@ async fn run(count: usize) {
         .await
         .unwrap();
     let client = kube::Client::try_from(config).unwrap();
-    let pods: Api<Pod> = Api::default_namespaced(client);
+    let pods: Api<Pod> = Api::default_namespaced(client.clone());
     let before = resident(info.pid);
-    let version = pods
-        .list(&ListParams::default().limit(1))
-        .await
-        .unwrap()
-        .metadata
-        .resource_version
-        .unwrap();
+    let first = ListParams::default().limit(1);
+    let metadata = pods.list(&first).await.unwrap().metadata;
+    let version = metadata.resource_version.unwrap();
 
     let begun = Instant::now();
     let creating = async {
         stream::iter(0..count)
-            .map(|number| create(&pods, number))
+            .map(|number| create(&pods, number, run_on))
             .buffer_unordered(CLIENTS)
             .collect::<Vec<()>>()
             .await;
         begun.elapsed()
     };
-    let (created, ()) = tokio::join!(creating, all_ended(&pods, &version, count));
+    let wanted = if run_on { "Running" } else { "Succeeded" };
+    let (created, ()) = tokio::join!(creating, all_are(wanted, &pods, &version, count));
     let ended = begun.elapsed();
     let held = resident(info.pid);
-    let listing = Instant::now();
-    let listed = pods
-        .list(&ListParams::default().match_any())
-        .await
-        .unwrap()
-        .items
-        .len();
-    assert_eq!(listed, count);
-    println!("created   {:>8.2} s", created.as_secs_f64());
-    println!("all ended {:>8.2} s", ended.as_secs_f64());
-    println!("one list  {:>8.2} s", listing.elapsed().as_secs_f64());
-    let deleting = Instant::now();
-    pods.delete_collection(&DeleteParams::default(), &ListParams::default())
-        .await
-        .unwrap();
-    assert_eq!(pods.list(&ListParams::default()).await.unwrap().items, []);
-    println!("deleted   {:>8.2} s", deleting.elapsed().as_secs_f64());
-    println!("together  {:>8.2} s", begun.elapsed().as_secs_f64());
+    println!("created          {:>8.2} s", created.as_secs_f64());
+    println!("all {wanted:<12} {:>8.2} s", ended.as_secs_f64());
     println!(
-        "memory    {:>8.1} KiB a pod ({} MiB in all)",
+        "memory           {:>8.1} KiB a pod ({} MiB in all)",
         held.saturating_sub(before) as f64 / count as f64,
         held / 1024
     );
+    for (name, parameters) in [
+        ("list of all", ListParams::default()),
+        ("by label", ListParams::default().labels("chosen=yes")),
+        (
+            "by phase",
+            ListParams::default().fields("status.phase=Pending"),
+        ),
+    ] {
+        let (bytes, took) = list(&client, &parameters).await;
+        println!(
+            "{name:<16} {:>8.3} s {:>10.1} KiB",
+            took.as_secs_f64(),
+            bytes as f64 / 1024.0
+        );
+    }
+    if !run_on {
+        let deleting = Instant::now();
+        pods.delete_collection(&DeleteParams::default(), &ListParams::default())
+            .await
+            .unwrap();
+        assert_eq!(pods.list(&ListParams::default()).await.unwrap().items, []);
+        println!(
+            "deleted          {:>8.2} s",
+            deleting.elapsed().as_secs_f64()
+        );
+    }
+    println!("together         {:>8.2} s", begun.elapsed().as_secs_f64());
+    let (user, system) = cpu_seconds(info.pid);
+    println!("server's CPU     {user:>8.2} s user, {system:.2} s system");
 }
 
-async fn create(pods: &Api<Pod>, number: usize) {
+async fn create(pods: &Api<Pod>, number: usize, run_on: bool) {
+    let chosen = if number.is_multiple_of(ONE_OF) {
+        "yes"
+    } else {
+        "no"
+    };
+    let run_time = if run_on { "forever" } else { "1s" };
     let pod: Pod = serde_json::from_value(json!({
-        "metadata": {"name": format!("pod-{number}")},
+        "metadata": {
+            "name": format!("pod-{number}"),
+            "labels": {"chosen": chosen},
+            "annotations": {"simulate.adjourn/run-time": run_time},
+        },
         "spec": {
             "restartPolicy": "Never",
             "containers": [{"name": "base", "image": "busybox", "command": ["true"]}],
@@ -106,15 +132,16 @@ async fn create(pods: &Api<Pod>, number: usize) {
     pods.create(&PostParams::default(), &pod).await.unwrap();
 }
 
-/// Follows the pods until so many have ended, listing anew when the watch has fallen behind.
-async fn all_ended(pods: &Api<Pod>, version: &str, count: usize) {
-    let mut ended = HashSet::new();
+/// Follows the pods until so many have reached the phase, listing anew when the watch has fallen
+/// behind.
+async fn all_are(phase: &str, pods: &Api<Pod>, version: &str, count: usize) {
+    let mut there = HashSet::new();
     let mut version = version.to_owned();
-    let over = |pod: &Pod| {
-        let phase = pod.status.as_ref().and_then(|status| status.phase.clone());
-        matches!(phase.as_deref(), Some("Succeeded" | "Failed"))
+    let arrived = |pod: &Pod| {
+        let status = pod.status.as_ref();
+        status.and_then(|status| status.phase.as_deref()) == Some(phase)
     };
-    while ended.len() < count {
+    while there.len() < count {
         let watched = pods
             .watch(&WatchParams::default().timeout(60), &version)
             .await
@@ -123,21 +150,30 @@ async fn all_ended(pods: &Api<Pod>, version: &str, count: usize) {
         while let Ok(Some(event)) = watched.try_next().await {
             if let WatchEvent::Modified(pod) = &event {
                 version = pod.metadata.resource_version.clone().unwrap();
-                if over(pod) {
-                    ended.insert(pod.metadata.name.clone());
+                if arrived(pod) {
+                    there.insert(pod.metadata.name.clone());
                 }
             }
-            if matches!(event, WatchEvent::Error(_)) || ended.len() == count {
+            if matches!(event, WatchEvent::Error(_)) || there.len() == count {
                 break;
             }
         }
-        if ended.len() < count {
+        if there.len() < count {
             let list = pods.list(&ListParams::default()).await.unwrap();
             version = list.metadata.resource_version.unwrap();
-            let names = list.items.iter().filter(|pod| over(pod));
-            ended.extend(names.map(|pod| pod.metadata.name.clone()));
+            let names = list.items.iter().filter(|pod| arrived(pod));
+            there.extend(names.map(|pod| pod.metadata.name.clone()));
         }
     }
+}
+
+/// Lists pods without reading them; gives the bytes of the answer and how long it took.
+async fn list(client: &kube::Client, parameters: &ListParams) -> (usize, Duration) {
+    let request = Request::new("/api/v1/namespaces/default/pods");
+    let request = request.list(parameters).unwrap();
+    let begun = Instant::now();
+    let answer = client.request_text(request).await.unwrap();
+    (answer.len(), begun.elapsed())
 }
 
 /// The resident memory of a process, in KiB.
@@ -149,4 +185,14 @@ fn resident(pid: u32) -> u64 {
         .and_then(|line| line.split_whitespace().next())
         .and_then(|number| number.parse().ok())
         .unwrap()
+}
+
+/// How long a process has computed, itself and in the kernel.
+fn cpu_seconds(pid: u32) -> (f64, f64) {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let (_, after_name) = stat.rsplit_once(") ").unwrap();
+    let numbers: Vec<&str> = after_name.split(' ').collect();
+    // Linux counts in hundredths of a second there, whatever the machine.
+    let seconds = |at: usize| numbers[at].parse::<f64>().unwrap() / 100.0;
+    (seconds(11), seconds(12))
 }

@@ -13,14 +13,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use adjourn::clock::Clock;
+use adjourn::clock::{Clock, Timestamp};
 use adjourn::engine::{Engine, EngineOptions};
-use adjourn::operator::Operators;
+use adjourn::operator::{Failure, Operator, Operators, Refused, Step, TaskContext};
 use adjourn::pod::client::Connections;
 use adjourn::service::{Service, ServiceError};
 use adjourn::store::{NewTask, Store, TaskFilter};
-use adjourn::task::id::TaskId;
+use adjourn::task::deferral::TriggerEvent;
+use adjourn::task::id::{TaskId, TaskKey};
+use adjourn::task::outcome::{Ending, FailureKind};
 use adjourn::task::state::TaskState;
+use async_trait::async_trait;
 
 /// How long anything may take before a test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -261,4 +264,58 @@ async fn a_key_that_is_taken_by_another_kind_is_refused() {
     };
     let refused = service.submit_definitions(vec![other]).await;
     assert!(refused.is_err(), "{refused:?}");
+}
+
+/// Asks the store over and over; an answer that does not come fails the attempt.
+struct Busy;
+
+#[async_trait]
+impl Operator for Busy {
+    fn check(&self, _: &TaskKey, _: &str, _: Timestamp) -> Result<(), Refused> {
+        Ok(())
+    }
+
+    async fn execute(&self, context: &TaskContext) -> Result<Step, Failure> {
+        for _ in 0..200 {
+            if let Err(error) = context.journal.pods().await {
+                let kind = FailureKind::Failed;
+                return Err(Failure::attempt(kind, false, error.to_string()));
+            }
+        }
+        Ok(Step::Complete(Ending::default()))
+    }
+
+    async fn trigger_reentry(&self, _: &TaskContext, _: TriggerEvent) -> Result<Step, Failure> {
+        Err(Failure::transient("it never waits"))
+    }
+
+    async fn on_kill(&self, _: &TaskContext) -> Result<Ending, Failure> {
+        Ok(Ending::default())
+    }
+}
+
+/// Each step is looked after by its worker, which asks the store as well. A step must go on
+/// meanwhile: one that is held still while it stands in line for a connection keeps the line from
+/// moving, and as many of them as there are connections hold up everything.
+#[tokio::test(flavor = "multi_thread")]
+async fn steps_that_ask_the_store_all_the_time_do_not_hold_each_other_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(directory.path()).await;
+    let operators = Operators::default().with("busy", Arc::new(Busy));
+    let service = Service::new(store.clone(), operators.clone(), Clock::system());
+    let tasks = (0..32).map(|number| NewTask {
+        operator: "busy".to_owned(),
+        ..reminder(&format!("busy-{number}"), directory.path())
+    });
+    service.submit_definitions(tasks.collect()).await.unwrap();
+    let mut options = EngineOptions::new(store.clone(), operators, Connections::default());
+    options.settings.slots = 32;
+    options.settings.look = Duration::from_millis(1);
+    let engine = Engine::start(options).await.unwrap();
+    let settled = tokio::time::timeout(PATIENCE, engine.settled()).await;
+    settled.unwrap().unwrap();
+    engine.stop().await;
+    for task in store.list(&TaskFilter::default()).await.unwrap() {
+        assert_eq!(task.state, TaskState::Success, "{:?}", task.reason);
+    }
 }

@@ -32,7 +32,7 @@ impl Wanted {
     pub(super) fn takes(&self, row: &LogRow) -> bool {
         self.container
             .as_ref()
-            .is_none_or(|container| *container == row.line.container)
+            .is_none_or(|container| container.as_str() == &*row.line.container)
             && self.since_ns.is_none_or(|since| row.line.stamp_ns >= since)
     }
 }

@@ -1,5 +1,7 @@
 //! Log lines and cursors: a line and the cursor that covers it are written together.
 
+use std::sync::Arc;
+
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{QueryBuilder, Row, Sqlite};
 
@@ -172,17 +174,20 @@ async fn insert(
     let mut query = QueryBuilder::<Sqlite>::new(
         "INSERT INTO log_lines (task, seq, try_number, container, stamp_ns, kind, line) ",
     );
+    // Words that many lines share are handed over as they are, not copied for each.
+    let words = KINDS.map(|kind| (kind, Arc::<str>::from(kind_word(kind))));
     query.push_values(
         lines.iter().zip(last_seq + 1..),
         |mut values, (line, seq)| {
+            let word = words.iter().find(|(kind, _)| *kind == line.kind);
             values
                 .push_bind(row.id.0)
                 .push_bind(seq)
                 .push_bind(row.try_number)
-                .push_bind(&line.container)
+                .push_bind(Arc::clone(&line.container))
                 .push_bind(line.stamp_ns)
-                .push_bind(kind_word(line.kind))
-                .push_bind(&line.text);
+                .push_bind(word.map(|(_, word)| Arc::clone(word)))
+                .push_bind(&line.text[..]);
         },
     );
     query.build().execute(connection).await?;
@@ -278,7 +283,7 @@ fn keep(row: &TaskRow, lines: Vec<LogLine>, most: Option<u64>) -> Kept {
                     text: format!(
                         "the log goes on, and is not kept beyond {most} bytes (max_bytes in [task_log])"
                     )
-                    .into_bytes(),
+                    .into(),
                     kind: LineKind::Gap,
                     ..line
                 });
@@ -322,6 +327,8 @@ async fn move_cursor(
     Ok(())
 }
 
+const KINDS: [LineKind; 3] = [LineKind::Output, LineKind::Gap, LineKind::Event];
+
 fn kind_word(kind: LineKind) -> &'static str {
     match kind {
         LineKind::Output => "output",
@@ -345,9 +352,9 @@ fn read_line(row: &SqliteRow) -> Result<LogRow, sqlx::Error> {
         seq: row.try_get("seq")?,
         try_number: row.try_get("try_number")?,
         line: LogLine {
-            container: row.try_get("container")?,
+            container: row.try_get::<&str, _>("container")?.into(),
             stamp_ns: row.try_get("stamp_ns")?,
-            text: row.try_get("line")?,
+            text: row.try_get::<Vec<u8>, _>("line")?.into(),
             kind: match kind.as_str() {
                 "gap" => LineKind::Gap,
                 "event" => LineKind::Event,

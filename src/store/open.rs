@@ -91,6 +91,8 @@ impl Store {
         let reader = SqlitePoolOptions::new()
             .max_connections(READERS)
             .min_connections(0)
+            // A file does not hang up: asking each time whether it is there costs a question more.
+            .test_before_acquire(false)
             .connect_lazy_with(options(path).read_only(true));
         let (changed, receiver) = watch::channel(0);
         #[allow(

@@ -1,16 +1,20 @@
 //! A container's log: its lines, and how far it has been read.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 /// One line that a container wrote, or a remark in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
     /// The container that wrote it; empty for a remark about the whole pod.
-    pub container: String,
+    pub container: Arc<str>,
     /// When the line ended, in nanoseconds since the Unix epoch, as the kubelet stamped it.
     pub stamp_ns: i64,
-    /// The bytes of the line, without its newline. Not necessarily UTF-8.
-    pub text: Vec<u8>,
+    /// The bytes of the line, without its newline. Not necessarily UTF-8. A part of what came
+    /// from the cluster, not a copy of it.
+    pub text: Bytes,
     /// Whether the line was written by the container or is a remark of ours about the log.
     pub kind: LineKind,
 }

@@ -19,9 +19,9 @@ fn log(sandbox: &Sandbox, lines: &[(LineKind, &str, &[u8])]) {
         .iter()
         .zip(0..)
         .map(|((kind, container, text), at)| LogLine {
-            container: (*container).to_owned(),
+            container: (*container).into(),
             stamp_ns: FIRST + at * 1_000_000_000,
-            text: text.to_vec(),
+            text: text.to_vec().into(),
             kind: *kind,
         });
     let lines: Vec<LogLine> = lines.collect();

@@ -142,20 +142,13 @@ async fn however_many_tasks_are_resumed_at_once_so_many_logs_are_read_and_no_mor
     for name in &names {
         set(&room.api, name, "Succeeded", ended(0));
     }
-    // Each looks at its pod once more before it fetches the log.
-    eventually("all to be resumed", async || {
-        let looks = room.api.requests("GET");
-        let looked = |name: &String| looks.iter().any(|look| look.ends_with(name.as_str()));
-        names.iter().all(looked).then_some(())
-    })
-    .await;
+    for id in &tasks {
+        room.until_state(*id, "running").await;
+    }
     eventually("logs to be asked for", async || {
         (room.api.requests("/log?").len() >= 3).then_some(())
     })
     .await;
-    for id in &tasks {
-        assert_eq!(room.told(*id).await.task.state, "running");
-    }
     for _ in 0..20 {
         room.api.client().await.ping().await.unwrap();
     }

@@ -2,7 +2,7 @@
 
 use http::Request;
 use http_body_util::BodyExt;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod};
 use kube::Api;
 use kube::api::{ListParams, PostParams};
 use kube::client::Body;
@@ -35,7 +35,7 @@ impl Replay {
     /// Makes the pods that were there when the lists were recorded.
     async fn new(cluster: &Cluster) -> Self {
         let client = cluster.client().await;
-        let namespaces: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(client.clone());
+        let namespaces: Api<Namespace> = Api::all(client.clone());
         let namespace = serde_json::from_value(json!({"metadata": {"name": "rec2"}})).unwrap();
         namespaces
             .create(&PostParams::default(), &namespace)
@@ -258,4 +258,31 @@ async fn recorded_lists_and_watches_look_the_same() {
         different.len(),
         different.join("\n")
     );
+}
+
+#[tokio::test]
+async fn pages_over_all_namespaces_hold_each_object_once() {
+    let cluster = Cluster::start();
+    let client = cluster.client().await;
+    for name in ["a", "a-b"] {
+        let namespaces: Api<Namespace> = Api::all(client.clone());
+        let namespace = serde_json::from_value(json!({"metadata": {"name": name}})).unwrap();
+        let parameters = PostParams::default();
+        namespaces.create(&parameters, &namespace).await.unwrap();
+        let maps: Api<ConfigMap> = Api::namespaced(client.clone(), name);
+        let map = serde_json::from_value(json!({"metadata": {"name": "x"}})).unwrap();
+        maps.create(&parameters, &map).await.unwrap();
+    }
+    let maps: Api<ConfigMap> = Api::all(client);
+    let mut seen = Vec::new();
+    let mut page = ListParams::default().limit(1);
+    loop {
+        let list = maps.list(&page).await.unwrap();
+        seen.extend(list.items.into_iter().map(|map| map.metadata.namespace));
+        match list.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => page = ListParams::default().limit(1).continue_token(&token),
+            None => break,
+        }
+    }
+    assert_eq!(seen, [Some("a".to_owned()), Some("a-b".to_owned())]);
 }

@@ -6,12 +6,11 @@
 )]
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use adjourn::local_cluster::node::{IsolationChoice, LogOptions, LogRefusal, Node, NodeConfig};
 use adjourn::local_cluster::objects::{
-    EventKind, ObjectKey, ObjectWatch, Objects, Preconditions, Resource,
+    EventKind, Object, ObjectKey, ObjectWatch, Objects, Preconditions, Resource,
 };
 use serde_json::{Value, json};
 
@@ -92,7 +91,7 @@ impl Bench {
         ObjectKey::namespaced(Resource::Pod, "test", name)
     }
 
-    pub fn get(&self, name: &str) -> Arc<Value> {
+    pub fn get(&self, name: &str) -> Object {
         self.objects.get(&Self::key(name)).unwrap()
     }
 

@@ -126,7 +126,7 @@ fn runs(seen: &PodObservation) -> bool {
 fn texts(lines: &[LogLine]) -> Vec<String> {
     lines
         .iter()
-        .map(|line| String::from_utf8(line.text.clone()).unwrap())
+        .map(|line| String::from_utf8(line.text.to_vec()).unwrap())
         .collect()
 }
 

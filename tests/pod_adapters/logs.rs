@@ -45,7 +45,7 @@ fn texts(lines: &[LogLine]) -> Vec<String> {
     lines
         .iter()
         .map(|line| match line.kind {
-            LineKind::Output => String::from_utf8(line.text.clone()).unwrap(),
+            LineKind::Output => String::from_utf8(line.text.to_vec()).unwrap(),
             LineKind::Gap | LineKind::Event => "(gap)".to_owned(),
         })
         .collect()

@@ -1,116 +1,13 @@
 //! What the shared watch costs the API server, counted in requests.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use adjourn::clock::Clock;
-use adjourn::pod::client::Connections;
 use adjourn::pod::watch::WatchSettings;
-use adjourn::task::deferral::TriggerEvent;
-use adjourn::task::pods::{ConnectionOverrides, ConnectionRef, PodIdentity};
-use adjourn::trigger::TriggerKind;
-use adjourn::trigger::pod::{PodTerms, PodTriggerKwargs, PodTriggers};
-use chrono::TimeDelta;
-use serde_json::json;
-use tokio::task::JoinSet;
+use adjourn::task::pods::PodIdentity;
 
 use crate::api::Api;
 use crate::stage::{a_pod, ended, identity, running};
 use crate::watch::{PATIENCE, has_ended, hub, is_running, quick, until};
-
-fn waits_for(pod: PodIdentity, poll_interval_seconds: f64) -> PodTriggerKwargs {
-    let now = Clock::system().now();
-    PodTriggerKwargs {
-        connection: ConnectionRef {
-            name: "here".to_owned(),
-            overrides: ConnectionOverrides::default(),
-        },
-        pod,
-        terms: PodTerms {
-            base_container: "base".to_owned(),
-            poll_interval_seconds,
-            logging_interval_seconds: None,
-            next_log_at: None,
-            schedule_by: now + TimeDelta::hours(1),
-            schedule_timeout_seconds: 3600.0,
-            startup_timeout_seconds: 3600.0,
-        },
-        errors: 0,
-        trigger_kwargs: serde_json::Map::new(),
-    }
-}
-
-/// Two hundred tasks look at their pods again and again, each at an interval of its own. What they
-/// make of it is one list in each of the hub's intervals for each namespace, and no GET at all.
-#[tokio::test]
-async fn polls_of_many_waiters_are_one_list_a_namespace_in_each_interval() {
-    const WAITERS: u64 = 200;
-    let api = Api::start().await;
-    let connections = Connections::new(BTreeMap::from([("here".to_owned(), api.settings())]));
-    // No second interval begins within this test.
-    let settings = WatchSettings {
-        verify_every: Duration::from_secs(3600),
-        unseen_after: Duration::from_secs(3600),
-        ..WatchSettings::default()
-    };
-    let triggers = PodTriggers::watching(connections, "us", settings);
-    // A waiter asks what time it is once in each round of its own.
-    let rounds = Arc::new(AtomicU64::new(0));
-    let clock = {
-        let (rounds, system) = (Arc::clone(&rounds), Clock::system());
-        Clock::from_fn(move || {
-            rounds.fetch_add(1, Ordering::Relaxed);
-            system.now()
-        })
-    };
-    for index in 0..WAITERS {
-        let mut pod = a_pod(&format!("p{index}"), "Running", running());
-        pod["metadata"]["labels"] = json!({"adjourn_installation": "us"});
-        api.put(pod);
-    }
-    let mut waiters: JoinSet<TriggerEvent> = JoinSet::new();
-    for index in 0..WAITERS {
-        let name = format!("p{index}");
-        // The first in each namespace only open the watches: before they have told what is there,
-        // nothing is verified.
-        let interval = match index {
-            0 | 1 => 3600.0,
-            _ => f64::from(u32::try_from(index % 5).unwrap()).mul_add(0.025, 0.1),
-        };
-        let mut who = identity(&name);
-        who.namespace = if index % 2 == 0 { "jobs" } else { "more" }.to_owned();
-        let spec = waits_for(who, interval).to_spec();
-        waiters.spawn(triggers.build(&spec, &clock).unwrap().wait());
-        if index == 1 {
-            tokio::time::timeout(PATIENCE, async {
-                while triggers.hub().counts().relists < 2 {
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
-            })
-            .await
-            .expect("the watches do not begin");
-        }
-    }
-    tokio::time::timeout(PATIENCE, async {
-        while rounds.load(Ordering::Relaxed) < WAITERS * 20 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await
-    .expect("the waiters do not poll");
-    assert!(waiters.try_join_next().is_none(), "nothing has ended");
-    let lists = api.requests("fieldSelector");
-    assert_eq!(lists.len(), 2, "{lists:?}");
-    for namespace in ["jobs", "more"] {
-        let path = format!("/namespaces/{namespace}/pods?");
-        assert!(lists.iter().any(|list| list.contains(&path)), "{lists:?}");
-    }
-    assert_eq!(api.requests("watch=1").len(), 2);
-    assert_eq!(api.requests("").len(), 4, "{:?}", api.requests(""));
-    assert_eq!(triggers.hub().counts().verifications, 2);
-}
 
 #[tokio::test]
 async fn a_first_watch_begins_with_what_is_there_and_needs_no_list() {

@@ -80,7 +80,10 @@ async fn one_life_costs_four_requests_about_its_pod_and_six_changes_of_state() {
     );
     assert_eq!(detail.pods.len(), 1);
     let lines = store.log_lines(id, 0, 100).await.unwrap();
-    assert!(lines.iter().any(|line| line.line.container == "base"));
+    assert!(
+        lines.iter().any(|line| &*line.line.container == "base"),
+        "{lines:?}"
+    );
     assert_eq!(store.open_disposals(&Scope::All).await.unwrap().0, 0);
 
     let kubeconfig = Kubeconfig::read_from(&info.kubeconfig).unwrap();

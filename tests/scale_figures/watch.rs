@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use adjourn::clock::Clock;
 use adjourn::pod::client::ClusterClient;
 use adjourn::pod::watch::{PodWatchHub, WatchSettings};
 
@@ -30,7 +31,8 @@ async fn requests_besides_verifications(waiters: usize) -> u64 {
     for number in 0..waiters {
         let mut one = hub.subscribe(&client, &stage::identity(&format!("pod-{number}")));
         // The first one is the most impatient.
-        one.verify_every(Duration::from_millis(20 + number as u64));
+        let every = Duration::from_millis(20 + number as u64);
+        one.verify_every(every, &Clock::system());
         waiting.push(one);
     }
     for one in &mut waiting {
@@ -67,9 +69,9 @@ async fn the_pace_is_given_up_with_whoever_wanted_it() {
     let hub = PodWatchHub::new("owner=us", settings);
     let client = ClusterClient::connect(&api.settings()).await.unwrap();
     let mut patient = hub.subscribe(&client, &stage::identity("a"));
-    patient.verify_every(Duration::from_secs(3600));
+    patient.verify_every(Duration::from_secs(3600), &Clock::system());
     let mut hasty = hub.subscribe(&client, &stage::identity("a"));
-    hasty.verify_every(Duration::from_millis(10));
+    hasty.verify_every(Duration::from_millis(10), &Clock::system());
     patient.changed().await;
     let looks = async {
         while hub.counts().verifications < LOOKS {

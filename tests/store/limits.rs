@@ -193,7 +193,7 @@ async fn a_log_beyond_its_bound_is_cut_with_one_mark_and_goes_on_under_a_higher_
     let shown = async || {
         let rows = store.log_lines(task, 0, 100).await.unwrap();
         let texts = rows.iter().map(|row| match row.line.kind {
-            LineKind::Output => String::from_utf8(row.line.text.clone()).unwrap(),
+            LineKind::Output => String::from_utf8(row.line.text.to_vec()).unwrap(),
             LineKind::Gap => "(cut)".to_owned(),
             LineKind::Event => "(remark)".to_owned(),
         });

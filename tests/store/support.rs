@@ -55,7 +55,7 @@ pub fn line(text: &[u8], stamp_ns: i64) -> LogLine {
     LogLine {
         container: "base".into(),
         stamp_ns,
-        text: text.to_vec(),
+        text: text.to_vec().into(),
         kind: LineKind::Output,
     }
 }

@@ -35,9 +35,9 @@ async fn lines_and_cursor_are_appended_together_and_in_order() {
     let stored = store.log_lines(id, 0, 5000).await.unwrap();
     let seqs: Vec<i64> = stored.iter().map(|row| row.seq).collect();
     assert_eq!(seqs, (1..=2502).collect::<Vec<i64>>());
-    assert_eq!(stored[1234].line.text, b"line 1234");
-    assert_eq!(stored[2500].line.text, b"");
-    assert_eq!(stored[2501].line.text, b"\xff\x00\xfe");
+    assert_eq!(stored[1234].line.text[..], *b"line 1234");
+    assert_eq!(stored[2500].line.text[..], *b"");
+    assert_eq!(stored[2501].line.text[..], *b"\xff\x00\xfe");
     let kept = store.log_cursor(id, "u1", "base").await.unwrap();
     assert_eq!(kept, cursor(2501).cursor);
     assert_eq!(

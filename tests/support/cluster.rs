@@ -137,6 +137,7 @@ impl Cluster {
     }
 
     /// Runs a command in a pod's container; a pod that has ended is let be.
+    #[allow(dead_code, reason = "for the crash matrix alone")]
     pub fn run_in(&self, name: &str, command: &[&str]) {
         let (api, params) = (self.api(), AttachParams::default().stderr(false));
         self.runtime.block_on(async {

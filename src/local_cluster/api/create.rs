@@ -36,7 +36,7 @@ pub(crate) fn respond(
         dry_run,
         &mut warnings,
     )?;
-    let mut response = media::json(StatusCode::CREATED, &object);
+    let mut response = media::object(StatusCode::CREATED, &object);
     add_warnings(&mut response, &warnings);
     Ok(response)
 }
@@ -173,7 +173,8 @@ fn admit_into(api: &Api, resource: Resource, name: &str, namespace: &str) -> Res
         .objects
         .get(&key)
         .ok_or_else(|| Refusal::not_found("namespaces", namespace))?;
-    if found["metadata"].get("deletionTimestamp").is_some() && resource != Resource::Event {
+    let leaving = found.text(&["metadata", "deletionTimestamp"]).is_some();
+    if leaving && resource != Resource::Event {
         return Err(Refusal::namespace_terminating(
             resource.plural(),
             name,

@@ -45,16 +45,17 @@ pub(crate) fn respond(
     options: &DeleteOptions,
 ) -> Result<Response, Refusal> {
     let object = delete(api, key, options)?;
-    let body = match key.resource {
+    Ok(match key.resource {
         // These answer with the object, the others with a Status.
-        Resource::Pod | Resource::Namespace | Resource::ServiceAccount => (*object).clone(),
+        Resource::Pod | Resource::Namespace | Resource::ServiceAccount => {
+            media::object(StatusCode::OK, &object)
+        }
         Resource::Event
         | Resource::Secret
         | Resource::ConfigMap
         | Resource::Node
-        | Resource::Lease => success(key, &object),
-    };
-    Ok(media::json(StatusCode::OK, &body))
+        | Resource::Lease => media::json(StatusCode::OK, &success(key, &object)),
+    })
 }
 
 fn success(key: &ObjectKey, object: &Value) -> Value {
@@ -88,7 +89,7 @@ pub(crate) fn delete(
     check_preconditions(key, &current, options)?;
     let result = match key.resource {
         Resource::Pod => {
-            deletion::delete(&api.objects, key, &current, options, jiff::Timestamp::now())
+            deletion::delete(&api.objects, key, current, options, jiff::Timestamp::now())
         }
         Resource::Namespace => return delete_namespace(api, key, options),
         Resource::Event
@@ -159,18 +160,17 @@ fn delete_namespace(
 
 fn check_preconditions(
     key: &ObjectKey,
-    current: &Value,
+    current: &Object,
     options: &DeleteOptions,
 ) -> Result<(), Refusal> {
     for (field, expected) in [
         ("uid", &options.uid),
         ("resourceVersion", &options.resource_version),
     ] {
-        let found = current["metadata"][field].as_str().unwrap_or_default();
-        if let Some(expected) = expected
-            && expected != found
-        {
-            return Err(precondition_failed(key, field, expected, found));
+        let Some(expected) = expected else { continue };
+        let found = current.text(&["metadata", field]).unwrap_or_default();
+        if *expected != found {
+            return Err(precondition_failed(key, field, expected, &found));
         }
     }
     Ok(())
@@ -207,7 +207,7 @@ pub(crate) fn respond_collection(
     let mut page = list::page(api, collection, &selection, &listing)?;
     let mut deleted = Vec::with_capacity(page.objects.len());
     for object in &page.objects {
-        let Some(key) = ObjectKey::of(collection.resource, object) else {
+        let Some(key) = object.key(collection.resource) else {
             continue;
         };
         match delete(api, &key, options) {

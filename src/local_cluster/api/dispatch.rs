@@ -185,7 +185,7 @@ impl Incoming<'_> {
         let form = media::accepted(self.headers)?;
         let object = self.find(key)?;
         let body = match form {
-            Form::Whole => (*object).clone(),
+            Form::Whole => return Ok(media::object(StatusCode::OK, &object)),
             Form::Table => {
                 form::Columns::of(key.resource).single(&object, self.query.text("includeObject"))
             }

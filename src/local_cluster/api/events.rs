@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::local_cluster::objects::{ObjectKey, Objects, Preconditions, Resource};
+use crate::local_cluster::objects::{Object, Objects, Preconditions, Resource};
 
 /// How long an event is kept after it was last seen.
 const KEPT: SignedDuration = SignedDuration::from_hours(1);
@@ -26,13 +25,11 @@ pub(crate) async fn keep_forgetting(objects: Objects, stopping: CancellationToke
 fn forget(objects: &Objects, now: Timestamp) {
     for event in objects.list(Resource::Event, None).0 {
         let old = last_seen(&event).is_some_and(|seen| now.duration_since(seen) > KEPT);
-        if old && let Some(key) = ObjectKey::of(Resource::Event, &event) {
+        if old && let Some(key) = event.key(Resource::Event) {
             let expected = Preconditions {
                 uid: None,
                 // Seen again meanwhile: then it stays.
-                resource_version: event["metadata"]["resourceVersion"]
-                    .as_str()
-                    .map(str::to_owned),
+                resource_version: Some(event.version().to_string()),
             };
             if let Err(error) = objects.remove(&key, expected) {
                 tracing::debug!(%error, "an old event stays for now");
@@ -41,14 +38,14 @@ fn forget(objects: &Objects, now: Timestamp) {
     }
 }
 
-fn last_seen(event: &Value) -> Option<Timestamp> {
+fn last_seen(event: &Object) -> Option<Timestamp> {
     [
-        &event["lastTimestamp"],
-        &event["eventTime"],
-        &event["metadata"]["creationTimestamp"],
+        &["lastTimestamp"][..],
+        &["eventTime"],
+        &["metadata", "creationTimestamp"],
     ]
     .into_iter()
-    .find_map(|moment| moment.as_str()?.parse().ok())
+    .find_map(|path| event.text(path)?.parse().ok())
 }
 
 #[cfg(test)]

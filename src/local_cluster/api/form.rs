@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::table;
 use super::target::Collection;
-use crate::local_cluster::objects::{Object, Resource, version_of};
+use crate::local_cluster::objects::{Object, Resource};
 
 /// `kind` and `apiVersion` of the collection's objects, in the group that was asked for.
 pub(crate) fn kind_and_version(collection: &Collection) -> (&'static str, &'static str) {
@@ -89,6 +89,27 @@ pub(crate) fn write_item(out: &mut Vec<u8>, object: &Value) {
     out.push(b'}');
 }
 
+/// An item of a list in two pieces of what is already written, if it begins as most objects do:
+/// with `kind` and `apiVersion`, which an item goes without.
+pub(crate) fn written_item<'a>(
+    collection: &Collection,
+    object: &'a Object,
+) -> Option<(&'static [u8], &'a [u8])> {
+    if collection.events_group {
+        return None;
+    }
+    let (kind, version) = kind_and_version(collection);
+    let head = |first: &str, second: &str| format!("{{{first},{second},");
+    let (kind, version) = (
+        format!("\"kind\":\"{kind}\""),
+        format!("\"apiVersion\":\"{version}\""),
+    );
+    let json = object.json();
+    json.strip_prefix(head(&kind, &version).as_bytes())
+        .or_else(|| json.strip_prefix(head(&version, &kind).as_bytes()))
+        .map(|rest| (b"{".as_slice(), rest))
+}
+
 /// Appends a value as JSON.
 pub(crate) fn write_json(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
     // Neither a vector nor a JSON value can fail to be written.
@@ -151,7 +172,7 @@ impl Columns {
 
     /// A table of one object, as a watch sends it.
     pub fn single(&self, object: &Object, include_object: Option<&str>) -> Value {
-        let version = version_of(object).to_string();
+        let version = object.version().to_string();
         self.table(
             json!({"resourceVersion": version}),
             std::slice::from_ref(object),

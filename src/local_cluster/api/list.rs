@@ -52,12 +52,17 @@ impl PageToken {
     }
 
     /// The last key of the page before this one.
-    fn after(&self) -> String {
-        let key = self.start.trim_end_matches('\0');
-        if key.starts_with('/') {
-            key.to_owned()
-        } else {
-            format!("/{key}")
+    fn after(&self, collection: &Collection) -> ObjectKey {
+        let resource = collection.resource;
+        let key = self.start.trim_end_matches('\0').trim_start_matches('/');
+        let (namespace, name) = match (&collection.namespace, key.split_once('/')) {
+            (None, Some((namespace, name))) => (Some(namespace), name),
+            (namespace, _) => (namespace.as_deref(), key),
+        };
+        ObjectKey {
+            resource,
+            namespace: namespace.map(str::to_owned),
+            name: name.to_owned(),
         }
     }
 }
@@ -104,45 +109,25 @@ pub(crate) fn page(
     if wanted > current {
         return Err(Refusal::version_in_future(wanted, current));
     }
-    let (objects, version) = match &token {
-        Some(token) => match u64::try_from(token.rv) {
-            Ok(version) => {
-                let objects = api
-                    .objects
-                    .list_at(resource, namespace, version)
-                    .map_err(|_| expired_page(token))?;
-                (objects, version)
-            }
-            Err(_) => api.objects.list(resource, namespace),
+    let expired = |error: ObjectError| match error {
+        ObjectError::Expired { .. } => match &token {
+            Some(token) => expired_page(token),
+            None => Refusal::expired("The resourceVersion for the provided list is too old."),
         },
-        None if options.version_match == VersionMatch::Exact => {
-            let objects = api
-                .objects
-                .list_at(resource, namespace, wanted)
-                .map_err(|error| match error {
-                    ObjectError::Expired { .. } => {
-                        Refusal::expired("The resourceVersion for the provided list is too old.")
-                    }
-                    other @ (ObjectError::NotFound(_)
-                    | ObjectError::AlreadyExists { .. }
-                    | ObjectError::Conflict { .. }
-                    | ObjectError::Malformed(_)
-                    | ObjectError::Storage(_)) => Refusal::from_store(resource, &other),
-                })?;
-            (objects, wanted)
-        }
-        None => api.objects.list(resource, namespace),
+        other @ (ObjectError::NotFound(_)
+        | ObjectError::AlreadyExists { .. }
+        | ObjectError::Conflict { .. }
+        | ObjectError::Malformed(_)
+        | ObjectError::Storage(_)) => Refusal::from_store(resource, &other),
     };
-    let after = token.as_ref().map(PageToken::after);
-    let mut selected: Vec<Object> = objects
-        .into_iter()
-        .filter(|object| {
-            selection.matches(object)
-                && after
-                    .as_ref()
-                    .is_none_or(|after| page_key(collection, object) > *after)
-        })
-        .collect();
+    let at = match &token {
+        Some(token) => u64::try_from(token.rv).ok(),
+        None => (options.version_match == VersionMatch::Exact).then_some(wanted),
+    };
+    let after = token.as_ref().map(|token| token.after(collection));
+    let listed = api.objects.list_at(resource, namespace, at, after.as_ref());
+    let (mut selected, version) = listed.map_err(expired)?;
+    selected.retain(|object| selection.matches(object));
     // Any version will do: then the answer comes from memory and in one piece.
     let limit = options
         .limit
@@ -242,6 +227,11 @@ fn write_whole(collection: &Collection, metadata: &Value, objects: &[Object]) ->
         if index > 0 {
             out.push(b',');
         }
+        if let Some(item) = form::written_item(collection, object) {
+            out.extend_from_slice(item.0);
+            out.extend_from_slice(item.1);
+            continue;
+        }
         let shown = form::shown(collection, object);
         form::write_item(&mut out, &shown);
     }
@@ -281,8 +271,8 @@ fn expired_page(token: &PageToken) -> Refusal {
 }
 
 /// The key of an object relative to the collection.
-fn page_key(collection: &Collection, object: &Value) -> String {
-    match ObjectKey::of(collection.resource, object) {
+fn page_key(collection: &Collection, object: &Object) -> String {
+    match object.key(collection.resource) {
         Some(ObjectKey {
             namespace: Some(namespace),
             name,
@@ -290,5 +280,44 @@ fn page_key(collection: &Collection, object: &Value) -> String {
         }) if collection.namespace.is_none() => format!("/{namespace}/{name}"),
         Some(key) => format!("/{}", key.name),
         None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::local_cluster::objects::{Objects, Resource};
+
+    #[test]
+    fn a_list_is_made_of_the_bytes_that_the_store_has() {
+        let objects = Objects::in_memory();
+        for name in ["a", "b"] {
+            let pod = json!({"metadata": {"name": name, "namespace": "n"}, "spec": {"x": [1.5]}});
+            objects.create(Resource::Pod, pod).unwrap();
+        }
+        let (objects, version) = objects.list(Resource::Pod, None);
+        let collection = Collection {
+            resource: Resource::Pod,
+            namespace: None,
+            events_group: false,
+            watch: None,
+        };
+        let page = Page {
+            objects,
+            version,
+            continue_token: None,
+            remaining: None,
+        };
+        let list: Value =
+            serde_json::from_slice(&write(&collection, &page, Form::Whole, None)).unwrap();
+        assert!(page.objects.iter().all(|object| !object.has_tree()));
+        assert_eq!(list["kind"], "PodList");
+        for (item, object) in list["items"].as_array().unwrap().iter().zip(&page.objects) {
+            let mut item = item.clone();
+            item["kind"] = "Pod".into();
+            item["apiVersion"] = "v1".into();
+            assert_eq!(item, **object);
+        }
+        assert_eq!(list["items"].as_array().map(Vec::len), Some(2));
     }
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::form;
 use super::refusal::Refusal;
+use crate::local_cluster::objects::Object;
 
 /// The form of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +103,14 @@ pub(crate) fn content_type(headers: &HeaderMap) -> Option<&str> {
 pub(crate) fn json(code: StatusCode, body: &Value) -> Response {
     let mut bytes = Vec::new();
     form::write_json(&mut bytes, body);
+    bytes.push(b'\n');
+    json_bytes(code, bytes)
+}
+
+/// An answer that is one whole object.
+pub(crate) fn object(code: StatusCode, object: &Object) -> Response {
+    let mut bytes = Vec::with_capacity(object.json().len() + 1);
+    bytes.extend_from_slice(object.json());
     bytes.push(b'\n');
     json_bytes(code, bytes)
 }

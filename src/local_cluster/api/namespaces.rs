@@ -43,13 +43,13 @@ pub(crate) async fn keep_emptying(objects: Objects, stopping: CancellationToken)
 
 fn sweep(objects: &Objects) {
     for namespace in objects.list(Resource::Namespace, None).0 {
-        if namespace["metadata"].get("deletionTimestamp").is_none() {
+        if namespace.text(&["metadata", "deletionTimestamp"]).is_none() {
             continue;
         }
-        if let Some(name) = namespace["metadata"]["name"].as_str()
-            && let Err(error) = empty(objects, name)
+        if let Some(name) = namespace.text(&["metadata", "name"])
+            && let Err(error) = empty(objects, &name)
         {
-            tracing::warn!(%error, namespace = name, "the namespace could not be emptied");
+            tracing::warn!(%error, namespace = &*name, "the namespace could not be emptied");
         }
     }
 }
@@ -59,12 +59,12 @@ fn empty(objects: &Objects, namespace: &str) -> Result<(), ObjectError> {
     let mut left = false;
     for pod in objects.list(Resource::Pod, Some(namespace)).0 {
         left = true;
-        if let Some(key) = ObjectKey::of(Resource::Pod, &pod)
-            && pod["metadata"].get("deletionTimestamp").is_none()
+        if let Some(key) = pod.key(Resource::Pod)
+            && pod.text(&["metadata", "deletionTimestamp"]).is_none()
         {
             let options = DeleteOptions::default();
             let now = jiff::Timestamp::now();
-            let gone = deletion::delete(objects, &key, &pod, &options, now);
+            let gone = deletion::delete(objects, &key, pod, &options, now);
             tolerate_absence(gone.map(|_| ()))?;
             left = objects.get(&key).is_some() || left;
         }
@@ -78,7 +78,7 @@ fn empty(objects: &Objects, namespace: &str) -> Result<(), ObjectError> {
             continue;
         }
         for object in objects.list(resource, Some(namespace)).0 {
-            if let Some(key) = ObjectKey::of(resource, &object) {
+            if let Some(key) = object.key(resource) {
                 tolerate_absence(objects.remove(&key, Preconditions::none()).map(|_| ()))?;
                 left = left || objects.get(&key).is_some();
             }

@@ -64,7 +64,7 @@ pub(crate) fn put(
     check_names(key, &decoded.object)?;
     let by = Writer::Other(manager(query, headers));
     let object = change(api, key, part, dry_run, &by, |_| Ok(decoded.object.clone()))?;
-    let mut response = media::json(StatusCode::OK, &object);
+    let mut response = media::object(StatusCode::OK, &object);
     add_warnings(&mut response, &warnings);
     Ok(response)
 }
@@ -118,7 +118,7 @@ pub(crate) fn patch(
         }
         checked(patched)
     })?;
-    let mut response = media::json(StatusCode::OK, &object);
+    let mut response = media::object(StatusCode::OK, &object);
     add_warnings(&mut response, &warnings);
     Ok(response)
 }
@@ -149,7 +149,7 @@ fn apply_new(
         dry_run,
         &mut warnings,
     )?;
-    let mut response = media::json(StatusCode::CREATED, &object);
+    let mut response = media::object(StatusCode::CREATED, &object);
     add_warnings(&mut response, &warnings);
     Ok(response)
 }

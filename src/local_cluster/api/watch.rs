@@ -66,10 +66,7 @@ pub(crate) fn respond(
                 lines.collection.resource,
                 lines.collection.namespace.as_deref(),
             );
-            for object in objects
-                .iter()
-                .filter(|object| lines.selection.matches(object))
-            {
+            for object in objects.iter().filter(|object| lines.selects(object)) {
                 lines.write(&mut first, "ADDED", object);
             }
             if options.initial_events && options.bookmarks {
@@ -140,8 +137,16 @@ struct Lines {
 }
 
 impl Lines {
+    fn selects(&self, object: &Object) -> bool {
+        self.selection.matches(object)
+    }
+
     fn write(&self, out: &mut Vec<u8>, kind: &str, object: &Object) {
         let shown = match self.form {
+            Form::Whole if !self.collection.events_group => {
+                write_written_line(out, kind, object.json());
+                return;
+            }
             Form::Whole => form::shown(&self.collection, object),
             Form::Table => Cow::Owned(
                 Columns::of(self.collection.resource)
@@ -174,15 +179,15 @@ impl Lines {
     /// deletion, whatever happened to the object.
     fn write_event(&self, out: &mut Vec<u8>, event: &ObjectEvent) {
         if let Some(namespace) = &self.collection.namespace
-            && event.object["metadata"]["namespace"] != namespace.as_str()
+            && event.object.text(&["metadata", "namespace"]).as_deref() != Some(namespace)
         {
             return;
         }
         let before = event
             .previous
-            .as_deref()
-            .filter(|previous| self.selection.matches(previous));
-        let after = event.kind != EventKind::Deleted && self.selection.matches(&event.object);
+            .as_ref()
+            .filter(|previous| self.selects(previous));
+        let after = event.kind != EventKind::Deleted && self.selects(&event.object);
         match (before, after) {
             (None, true) => self.write(out, "ADDED", &event.object),
             (Some(_), true) => self.write(out, "MODIFIED", &event.object),
@@ -190,9 +195,9 @@ impl Lines {
                 self.write(out, "DELETED", &event.object);
             }
             (Some(before), false) => {
-                let mut last = before.clone();
+                let mut last = (**before).clone();
                 last["metadata"]["resourceVersion"] = event.version.to_string().into();
-                self.write(out, "DELETED", &Arc::new(last));
+                self.write(out, "DELETED", &last.into());
             }
             (None, false) => {}
         }
@@ -200,10 +205,16 @@ impl Lines {
 }
 
 fn write_line(out: &mut Vec<u8>, kind: &str, object: &Value) {
+    let mut written = Vec::new();
+    form::write_json(&mut written, object);
+    write_written_line(out, kind, &written);
+}
+
+fn write_written_line(out: &mut Vec<u8>, kind: &str, object: &[u8]) {
     out.extend_from_slice(b"{\"type\":\"");
     out.extend_from_slice(kind.as_bytes());
     out.extend_from_slice(b"\",\"object\":");
-    form::write_json(out, object);
+    out.extend_from_slice(object);
     out.extend_from_slice(b"}\n");
 }
 

@@ -6,10 +6,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-
-use super::runtime::News;
-use super::shim::plan::ExitRecord;
 
 /// Annotations of this prefix tell the life of a pod's containers.
 const PREFIX: &str = "simulate.adjourn/";
@@ -96,68 +92,6 @@ fn duration(text: &str) -> Option<Duration> {
         _ => return None,
     };
     Duration::try_from_secs_f64(number.trim().parse::<f64>().ok()? * factor).ok()
-}
-
-/// A made-up container, from the node's side.
-#[derive(Debug)]
-pub struct MadeUp {
-    story: Story,
-    started: Option<Timestamp>,
-    stops: UnboundedReceiver<Stop>,
-}
-
-/// What a made-up container can be told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stop {
-    /// To end, as by SIGTERM.
-    Ask,
-    /// That it has ended, as by SIGKILL.
-    Kill,
-}
-
-impl MadeUp {
-    /// A container that begins now, or did so at `started`.
-    pub fn new(story: Story, started: Option<Timestamp>) -> (Self, UnboundedSender<Stop>) {
-        let (sender, stops) = unbounded_channel();
-        let made_up = Self {
-            story,
-            started,
-            stops,
-        };
-        (made_up, sender)
-    }
-
-    /// Whether its start takes time.
-    pub fn is_slow(&self) -> bool {
-        !self.story.start_delay.is_zero()
-    }
-
-    /// Waits for the next news.
-    pub async fn next(&mut self) -> News {
-        let Some(started) = self.started else {
-            tokio::time::sleep(self.story.start_delay).await;
-            let now = Timestamp::now();
-            self.started = Some(now);
-            return News::Started(now);
-        };
-        let end = async {
-            match self.story.run_time {
-                Some(run_time) => {
-                    let left = (started + run_time).duration_since(Timestamp::now());
-                    tokio::time::sleep(Duration::try_from(left).unwrap_or_default()).await;
-                }
-                None => std::future::pending().await,
-            }
-        };
-        let code = tokio::select! {
-            () = end => self.story.exit_code,
-            stop = self.stops.recv() => match stop {
-                Some(Stop::Ask) => self.story.stop_code,
-                Some(Stop::Kill) | None => 137,
-            },
-        };
-        News::Ended(ExitRecord::ended(code, started, Timestamp::now()))
-    }
 }
 
 #[cfg(test)]

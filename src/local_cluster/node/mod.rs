@@ -5,6 +5,7 @@
 //! ```text
 //!  object store ──watch──▶ service ──▶ scheduler          binds a pod to the node
 //!        ▲                     └─────▶ kubelet::worker     one task a pod: state, status, events
+//!        │                        or   kubelet::simulation all pods that are made up
 //!        └───────status, events───────────┘ │
 //!                                           ▼
 //!                      runtime ──spawns──▶ shim ──spawns──▶ first process = the command

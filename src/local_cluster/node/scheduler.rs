@@ -69,12 +69,10 @@ impl Scheduler {
     }
 
     /// Takes note of a pod that has a node.
-    pub fn see(&mut self, uid: &str, pod: &Value) {
+    pub fn see(&mut self, uid: &str, pod: &Object) {
         self.waiting.remove(uid);
-        let over = matches!(
-            pod["status"]["phase"].as_str(),
-            Some("Succeeded" | "Failed")
-        );
+        let phase = pod.text(&["status", "phase"]);
+        let over = matches!(phase.as_deref(), Some("Succeeded" | "Failed"));
         if over {
             self.release(uid);
         } else if !self.used.contains_key(uid) {

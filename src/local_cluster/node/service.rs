@@ -1,6 +1,7 @@
 //! The node itself: its object, its scheduler, and one worker a pod.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -17,8 +18,9 @@ use super::config::NodeConfig;
 use super::exec::{ExecRefusal, ExecRequest, ExecSession};
 use super::kubelet::place::PodPlace;
 use super::kubelet::shared::Shared;
+use super::kubelet::simulation::Simulation;
 use super::kubelet::status::NodeFacts;
-use super::kubelet::worker::{Message, Worker, key_of};
+use super::kubelet::worker::{Message, Worker};
 use super::logs::{LogOptions, LogRefusal, LogStream};
 use super::made_up::Story;
 use super::registration::register;
@@ -183,6 +185,7 @@ async fn run_pods(shared: Arc<Shared>, evictions: UnboundedReceiver<Eviction>) {
     let mut orders = shared.loss.subscribe();
     let mut pods = Pods {
         scheduler: Scheduler::new(Arc::clone(&shared)),
+        simulation: Simulation::new(Arc::clone(&shared)),
         shared,
         evictions,
         workers: HashMap::new(),
@@ -214,6 +217,7 @@ struct Pods {
     shared: Arc<Shared>,
     scheduler: Scheduler,
     evictions: UnboundedReceiver<Eviction>,
+    simulation: Simulation,
     /// By uid.
     workers: HashMap<String, UnboundedSender<Message>>,
     tasks: JoinSet<Done>,
@@ -232,6 +236,7 @@ impl Pods {
     async fn let_go(&mut self) {
         self.tasks.shutdown().await;
         self.workers.clear();
+        self.simulation.clear();
         self.scheduler = Scheduler::new(Arc::clone(&self.shared));
     }
 
@@ -254,28 +259,36 @@ impl Pods {
                         EventKind::Modified => self.look_at(&event.object, false),
                         EventKind::Deleted => {
                             let uid = uid_of(&event.object);
-                            self.tell(uid, Message::Gone);
-                            self.scheduler.forget(uid);
+                            self.tell(&uid, Message::Gone);
+                            self.scheduler.forget(&uid);
                         }
                     },
                 },
                 Some(done) = self.tasks.join_next() => self.take(done),
                 Some((uid, why)) = self.evictions.recv() => self.tell(&uid, Message::Evict(why)),
+                () = self.simulation.wait() => self.simulation.advance(),
             }
+            // There may be news without end.
+            tokio::task::consume_budget().await;
         }
     }
 
     /// Tells the workers of pods that are gone, and ends what is left of pods nobody knows.
     async fn forget_missing(&mut self, pods: &[Object]) {
-        let known: Vec<&str> = pods.iter().map(|pod| uid_of(pod)).collect();
+        let known: HashSet<_> = pods.iter().map(uid_of).collect();
         for (uid, worker) in &self.workers {
-            if !known.contains(&uid.as_str()) {
+            if !known.contains(uid.as_str()) {
                 let _ = worker.send(Message::Gone);
             }
         }
+        let simulated = self.simulation.uids().map(str::to_owned);
+        let missing: Vec<_> = simulated.filter(|uid| !known.contains(&**uid)).collect();
+        for uid in missing {
+            self.simulation.tell(&uid, Message::Gone);
+        }
         let places = PodPlace::all(&self.shared.config.state_dir).unwrap_or_default();
         for place in places {
-            if known.contains(&place.uid()) || self.workers.contains_key(place.uid()) {
+            if known.contains(place.uid()) || self.workers.contains_key(place.uid()) {
                 continue;
             }
             let ended = end_all(&place.all_runs()).await;
@@ -302,23 +315,31 @@ impl Pods {
 
     /// `new` tells that the pod has not been looked at before.
     fn look_at(&mut self, pod: &Object, new: bool) {
-        if scheduler::is_unscheduled(pod) {
+        let node = pod.text(&["spec", "nodeName"]).unwrap_or_default();
+        if node.is_empty() && scheduler::is_unscheduled(pod) {
             // A pod that waits is scheduled again when there is room, or when it has changed.
             self.schedule(pod, new);
             return;
         }
-        if pod["spec"]["nodeName"] != self.shared.config.name.as_str() {
+        if node != self.shared.config.name {
             return;
         }
-        let uid = uid_of(pod).to_owned();
+        let uid = uid_of(pod);
         self.scheduler.see(&uid, pod);
-        if self.workers.contains_key(&uid) {
-            self.tell(&uid, Message::Changed(Arc::clone(pod)));
+        if self.workers.contains_key(&*uid) || self.simulation.has(&uid) {
+            self.tell(&uid, Message::Changed(pod.clone()));
             return;
         }
-        let Some(key) = key_of(pod) else { return };
+        let Some(key) = pod.key(Resource::Pod) else {
+            return;
+        };
+        if self.shared.config.simulate {
+            self.simulation.take_up(&uid, key, pod.packed());
+            return;
+        }
+        let uid = uid.into_owned();
         let (sender, inbox) = unbounded_channel();
-        let worker = Worker::new(Arc::clone(&self.shared), key, Arc::clone(pod), inbox);
+        let worker = Worker::new(Arc::clone(&self.shared), key, pod.packed(), inbox);
         self.workers.insert(uid.clone(), sender);
         self.tasks.spawn(async move {
             worker.run().await;
@@ -332,7 +353,7 @@ impl Pods {
         } else {
             Duration::ZERO
         };
-        match key_of(pod) {
+        match pod.key(Resource::Pod) {
             Some(_) if delay.is_zero() => self.scheduler.schedule(pod),
             Some(key) if new => {
                 self.tasks.spawn(async move {
@@ -344,14 +365,16 @@ impl Pods {
         }
     }
 
-    fn tell(&self, uid: &str, message: Message) {
-        if let Some(worker) = self.workers.get(uid) {
+    fn tell(&mut self, uid: &str, message: Message) {
+        if self.simulation.has(uid) {
+            self.simulation.tell(uid, message);
+        } else if let Some(worker) = self.workers.get(uid) {
             // A worker that has ended has nothing left to do for its pod.
             let _ = worker.send(message);
         }
     }
 }
 
-fn uid_of(pod: &Value) -> &str {
-    pod["metadata"]["uid"].as_str().unwrap_or_default()
+fn uid_of(pod: &Object) -> Cow<'_, str> {
+    pod.text(&["metadata", "uid"]).unwrap_or_default()
 }

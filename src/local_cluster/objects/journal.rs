@@ -26,13 +26,10 @@ struct Header {
 }
 
 #[derive(Serialize)]
-struct RecordOut<'a> {
+struct Removal<'a> {
     v: u64,
     r: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    put: Option<&'a Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    del: Option<(&'a str, &'a str)>,
+    del: (&'a str, &'a str),
 }
 
 #[derive(Deserialize)]
@@ -123,13 +120,10 @@ impl Journal {
     }
 
     /// Appends that `object` is now the state of its key.
-    pub fn put(&mut self, version: u64, resource: Resource, object: &Value) -> io::Result<()> {
-        self.append(&RecordOut {
-            v: version,
-            r: resource.plural(),
-            put: Some(object),
-            del: None,
-        })
+    pub fn put(&mut self, version: u64, resource: Resource, object: &Object) -> io::Result<()> {
+        let mut line = Vec::with_capacity(object.json().len() + 64);
+        write_put(&mut line, version, resource, object)?;
+        self.append(&line)
     }
 
     /// Appends that an object is gone.
@@ -140,18 +134,17 @@ impl Journal {
         namespace: &str,
         name: &str,
     ) -> io::Result<()> {
-        self.append(&RecordOut {
+        let mut line = serde_json::to_vec(&Removal {
             v: version,
             r: resource.plural(),
-            put: None,
-            del: Some((namespace, name)),
-        })
+            del: (namespace, name),
+        })?;
+        line.push(b'\n');
+        self.append(&line)
     }
 
-    fn append(&mut self, record: &RecordOut<'_>) -> io::Result<()> {
-        let mut line = serde_json::to_vec(record)?;
-        line.push(b'\n');
-        if let Err(error) = self.file.write_all(&line) {
+    fn append(&mut self, line: &[u8]) -> io::Result<()> {
+        if let Err(error) = self.file.write_all(line) {
             // Half a record in the middle would hide everything after it.
             self.file.set_len(self.length)?;
             self.file.seek(SeekFrom::Start(self.length))?;
@@ -182,16 +175,8 @@ impl Journal {
         write_header(&mut file, version)?;
         let mut writer = BufWriter::new(file);
         for (resource, object) in objects {
-            serde_json::to_writer(
-                &mut writer,
-                &RecordOut {
-                    v: super::version_of(object),
-                    r: resource.plural(),
-                    put: Some(object),
-                    del: None,
-                },
-            )?;
-            writer.write_all(b"\n")?;
+            // A record up to the file's own version is part of a state: its own says no more.
+            write_put(&mut writer, version, resource, object)?;
         }
         let mut file = writer
             .into_inner()
@@ -214,6 +199,19 @@ impl Journal {
     pub fn postpone_compaction(&mut self) {
         self.threshold = self.threshold.saturating_mul(2);
     }
+}
+
+/// Writes the line that says that `object` is now the state of its key.
+fn write_put(
+    out: &mut impl Write,
+    version: u64,
+    resource: Resource,
+    object: &Object,
+) -> io::Result<()> {
+    let plural = resource.plural();
+    write!(out, "{{\"v\":{version},\"r\":\"{plural}\",\"put\":")?;
+    out.write_all(object.json())?;
+    out.write_all(b"}\n")
 }
 
 fn parse(line: &[u8]) -> Option<Record> {

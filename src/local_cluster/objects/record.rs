@@ -118,7 +118,7 @@ impl Objects {
         // Events of an object are named after it: theirs are the only ones to look at.
         let prefix = format!("{}.", involved["name"].as_str().unwrap_or_default());
         self.find_in_namespace(Resource::Event, namespace, &prefix, |found| {
-            found["source"]["host"] == node
+            found.text(&["source", "host"]).as_deref() == Some(node)
                 && found["involvedObject"]["uid"] == involved["uid"]
                 && found["involvedObject"].get("fieldPath") == involved.get("fieldPath")
                 && found["reason"] == event["reason"]

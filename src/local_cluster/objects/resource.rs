@@ -1,12 +1,8 @@
 //! Which kinds of objects there are, and how one of them is named.
 
 use std::fmt;
-use std::sync::Arc;
 
 use serde_json::Value;
-
-/// A whole API object, `kind` and `apiVersion` included.
-pub type Object = Arc<Value>;
 
 /// A kind of object that the cluster keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,21 +1,21 @@
 //! What the store holds while it is locked: objects, their history, and the journal behind them.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::ops::Bound;
 
-use rand::RngExt;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
+use super::history::History;
+use super::identity::generated_name;
 use super::journal::{Change, Journal, Record};
 use super::{EventKind, Object, ObjectError, ObjectEvent, ObjectKey, Resource};
 
-/// Changes of one kind that are kept for watches that start in the past or are slow, unless
-/// another number is asked for.
-const HISTORY: usize = 20_000;
 /// Tries to find a free name for `generateName`.
 const NAME_TRIES: usize = 8;
 
-pub(super) type Kept = BTreeMap<(String, String), Object>;
+/// Namespace and name; an empty namespace where there is none.
+pub(super) type MapKey = (String, String);
+pub(super) type Kept = BTreeMap<MapKey, Object>;
 
 #[derive(Default)]
 pub(super) struct State {
@@ -25,17 +25,28 @@ pub(super) struct State {
     pub journal: Option<Journal>,
 }
 
-pub(super) struct History {
-    pub events: VecDeque<ObjectEvent>,
-    /// How many events are kept.
-    pub limit: usize,
-    /// Events up to this version are no longer there.
-    pub dropped_through: u64,
-}
-
 impl State {
-    pub fn find(&self, key: &ObjectKey) -> Option<&Object> {
-        self.kept[key.resource.index()].get(&map_key(key))
+    pub fn find(&self, key: &ObjectKey) -> Option<Object> {
+        let found = self.kept[key.resource.index()].get(&map_key(key));
+        found.cloned()
+    }
+
+    /// The objects of a kind in the order of their keys, in one namespace or in all, from the
+    /// beginning or after a key.
+    pub fn range<'a>(
+        &'a self,
+        resource: Resource,
+        namespace: Option<&'a str>,
+        after: Option<&MapKey>,
+    ) -> impl Iterator<Item = (&'a MapKey, &'a Object)> {
+        let begin = match (after, namespace) {
+            (Some(after), _) => Bound::Excluded(after.clone()),
+            (None, Some(namespace)) => Bound::Included((namespace.to_owned(), String::new())),
+            (None, None) => Bound::Unbounded,
+        };
+        self.kept[resource.index()]
+            .range((begin, Bound::Unbounded))
+            .take_while(move |((found, _), _)| namespace.is_none_or(|one| one == found))
     }
 
     pub fn free_name(
@@ -81,36 +92,46 @@ impl State {
     pub fn put(
         &mut self,
         key: ObjectKey,
-        object: Object,
+        object: &Object,
         previous: Option<Object>,
     ) -> Result<(), ObjectError> {
         let version = self.version + 1;
         if let Some(journal) = &mut self.journal {
-            journal.put(version, key.resource, &object)?;
+            journal.put(version, key.resource, object)?;
         }
-        self.apply_put(version, &key, object, previous);
+        self.apply_put(version, &key, object, previous.as_ref());
         Ok(())
     }
 
+    /// Whoever holds `object` may go on with its tree; what is kept has none.
     fn apply_put(
         &mut self,
         version: u64,
         key: &ObjectKey,
-        object: Object,
-        previous: Option<Object>,
+        object: &Object,
+        previous: Option<&Object>,
     ) {
         self.version = version;
-        self.kept[key.resource.index()].insert(map_key(key), Arc::clone(&object));
+        let object = object.packed();
+        self.kept[key.resource.index()].insert(map_key(key), object.clone());
+        let kind = if previous.is_some() {
+            EventKind::Modified
+        } else {
+            EventKind::Added
+        };
         self.history[key.resource.index()].push(ObjectEvent {
-            kind: if previous.is_some() {
-                EventKind::Modified
-            } else {
-                EventKind::Added
-            },
+            kind,
             object,
-            previous,
+            previous: previous.map(Object::packed),
             version,
         });
+    }
+
+    /// Drops the history up to now.
+    pub fn forget_history(&mut self) {
+        for history in &mut self.history {
+            history.forget(self.version);
+        }
     }
 
     pub fn remove(&mut self, key: &ObjectKey, current: &Object) -> Result<Object, ObjectError> {
@@ -123,15 +144,13 @@ impl State {
     }
 
     fn apply_remove(&mut self, version: u64, key: &ObjectKey, current: &Object) -> Object {
-        let mut last = (**current).clone();
-        last["metadata"]["resourceVersion"] = version.to_string().into();
-        let last = Arc::new(last);
+        let last = current.under_version(version);
         self.version = version;
         self.kept[key.resource.index()].remove(&map_key(key));
         self.history[key.resource.index()].push(ObjectEvent {
             kind: EventKind::Deleted,
-            object: Arc::clone(&last),
-            previous: Some(Arc::clone(current)),
+            object: last.packed(),
+            previous: Some(current.packed()),
             version,
         });
         last
@@ -141,8 +160,8 @@ impl State {
         match record.change {
             Change::Put(object) => {
                 if let Some(key) = ObjectKey::of(record.resource, &object) {
-                    let previous = self.find(&key).cloned();
-                    self.apply_put(record.version, &key, Arc::new(object), previous);
+                    let previous = self.find(&key);
+                    self.apply_put(record.version, &key, &object.into(), previous.as_ref());
                 }
             }
             Change::Delete { namespace, name } => {
@@ -151,7 +170,7 @@ impl State {
                     namespace: record.resource.namespaced().then_some(namespace),
                     name,
                 };
-                if let Some(current) = self.find(&key).cloned() {
+                if let Some(current) = self.find(&key) {
                     self.apply_remove(record.version, &key, &current);
                 }
             }
@@ -161,10 +180,7 @@ impl State {
     /// Says that what has been replayed so far is a state, not a history.
     pub fn begin_history(&mut self, version: u64) {
         self.version = version;
-        for history in &mut self.history {
-            history.events.clear();
-            history.dropped_through = version;
-        }
+        self.forget_history();
     }
 
     pub fn compact_if_wanted(&mut self) {
@@ -186,41 +202,28 @@ impl State {
     }
 }
 
-impl Default for History {
-    fn default() -> Self {
-        Self {
-            events: VecDeque::new(),
-            limit: HISTORY,
-            dropped_through: 0,
-        }
-    }
-}
-
-impl History {
-    fn push(&mut self, event: ObjectEvent) {
-        self.events.push_back(event);
-        self.trim();
-    }
-
-    pub fn trim(&mut self) {
-        while self.events.len() > self.limit {
-            if let Some(dropped) = self.events.pop_front() {
-                self.dropped_through = dropped.version;
-            }
-        }
-    }
-}
-
-pub(super) fn map_key(key: &ObjectKey) -> (String, String) {
+pub(super) fn map_key(key: &ObjectKey) -> MapKey {
     (key.namespace.clone().unwrap_or_default(), key.name.clone())
 }
 
-/// The resource version that an object carries.
-pub(crate) fn version_of(object: &Value) -> u64 {
-    object["metadata"]["resourceVersion"]
-        .as_str()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or_default()
+/// What there is now, but for the keys whose state was another one `before`; both in order.
+pub(super) fn overlaid<'a>(
+    now: impl Iterator<Item = (&'a MapKey, &'a Object)>,
+    before: BTreeMap<MapKey, Option<Object>>,
+) -> Vec<Object> {
+    let mut before = before.into_iter().peekable();
+    let mut objects = Vec::new();
+    for (key, object) in now {
+        while let Some((_, gone)) = before.next_if(|(other, _)| other < key) {
+            objects.extend(gone);
+        }
+        match before.next_if(|(other, _)| other == key) {
+            Some((_, former)) => objects.extend(former),
+            None => objects.push(object.clone()),
+        }
+    }
+    objects.extend(before.filter_map(|(_, gone)| gone));
+    objects
 }
 
 pub(super) fn has_finalizers(object: &Value) -> bool {
@@ -234,38 +237,4 @@ pub(super) fn is_ready_to_go(object: &Value) -> bool {
     let metadata = &object["metadata"];
     metadata.get("deletionTimestamp").is_some()
         && metadata["deletionGracePeriodSeconds"].as_i64().unwrap_or(0) == 0
-}
-
-/// `prefix` and five random characters, as the API server appends them: no vowels and nothing
-/// that is easily misread.
-fn generated_name(prefix: &str) -> String {
-    const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
-    const LONGEST_PREFIX: usize = 58;
-    let mut name: String = prefix.chars().take(LONGEST_PREFIX).collect();
-    let mut random = rand::rng();
-    for _ in 0..5 {
-        name.push(char::from(LETTERS[random.random_range(0..LETTERS.len())]));
-    }
-    name
-}
-
-/// The metadata of a new object, in the order in which a reader expects them.
-pub(super) fn created_metadata(mut given: Map<String, Value>, name: &str, version: u64) -> Value {
-    let mut metadata = Map::new();
-    metadata.insert("name".into(), name.into());
-    for member in ["generateName", "namespace"] {
-        if let Some(value) = given.shift_remove(member) {
-            metadata.insert(member.into(), value);
-        }
-    }
-    metadata.insert("uid".into(), uuid::Uuid::new_v4().to_string().into());
-    metadata.insert("resourceVersion".into(), version.to_string().into());
-    if let Some(generation) = given.shift_remove("generation") {
-        metadata.insert("generation".into(), generation);
-    }
-    metadata.insert("creationTimestamp".into(), json!(super::now()));
-    for (member, value) in given {
-        metadata.entry(member).or_insert(value);
-    }
-    Value::Object(metadata)
 }

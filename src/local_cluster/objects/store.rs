@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Map, Value};
 use tokio::sync::watch::Sender;
 
+use super::identity::{Identity, created_metadata};
 use super::journal::Journal;
-use super::state::{State, created_metadata, has_finalizers, is_ready_to_go, map_key};
+use super::state::{State, has_finalizers, is_ready_to_go, map_key, overlaid};
 use super::{Object, ObjectError, ObjectEvent, ObjectKey, ObjectWatch, Resource};
 
 /// Changes handed to a watch at a time.
@@ -49,20 +50,19 @@ impl Preconditions {
         }
     }
 
-    fn check(&self, key: &ObjectKey, object: &Value) -> Result<(), ObjectError> {
+    fn check(&self, key: &ObjectKey, object: &Object) -> Result<(), ObjectError> {
         for (field, expected) in [
             ("uid", &self.uid),
             ("resourceVersion", &self.resource_version),
         ] {
-            let found = object["metadata"][field].as_str().unwrap_or_default();
-            if let Some(expected) = expected
-                && expected != found
-            {
+            let Some(expected) = expected else { continue };
+            let found = object.text(&["metadata", field]).unwrap_or_default();
+            if *expected != found {
                 return Err(ObjectError::Conflict {
                     key: key.clone(),
                     field,
                     expected: expected.clone(),
-                    found: found.to_owned(),
+                    found: found.into_owned(),
                 });
             }
         }
@@ -116,7 +116,7 @@ impl Objects {
     /// The object of that name.
     #[must_use]
     pub fn get(&self, key: &ObjectKey) -> Option<Object> {
-        self.lock().find(key).cloned()
+        self.lock().find(key)
     }
 
     /// The objects of a kind in the order of their keys, in one namespace or in all, and the
@@ -124,19 +124,13 @@ impl Objects {
     #[must_use]
     pub fn list(&self, resource: Resource, namespace: Option<&str>) -> (Vec<Object>, u64) {
         let state = self.lock();
-        let kept = &state.kept[resource.index()];
-        let objects = match namespace {
-            Some(namespace) => kept
-                .range((namespace.to_owned(), String::new())..)
-                .take_while(|((found, _), _)| found == namespace)
-                .map(|(_, object)| Arc::clone(object))
-                .collect(),
-            None => kept.values().cloned().collect(),
-        };
+        let objects = state.range(resource, namespace, None);
+        let objects = objects.map(|(_, object)| object.clone()).collect();
         (objects, state.version)
     }
 
-    /// The objects as they were at an earlier version, in the order of their keys.
+    /// The objects as they are or were at an earlier `version`, in the order of their keys and
+    /// with that version; those after `after` alone, if that is given.
     ///
     /// # Errors
     ///
@@ -145,34 +139,26 @@ impl Objects {
         &self,
         resource: Resource,
         namespace: Option<&str>,
-        version: u64,
-    ) -> Result<Vec<Object>, ObjectError> {
+        version: Option<u64>,
+        after: Option<&ObjectKey>,
+    ) -> Result<(Vec<Object>, u64), ObjectError> {
         let state = self.lock();
         let history = &state.history[resource.index()];
+        let version = version.unwrap_or(state.version);
         if version < history.dropped_through {
             return Err(ObjectError::Expired {
                 requested: version,
                 oldest: history.dropped_through,
             });
         }
-        let start = history
-            .events
-            .partition_point(|event| event.version <= version);
-        let mut kept = state.kept[resource.index()].clone();
-        // Undoing the later changes, newest first, leaves the earlier state.
-        for event in history.events.range(start..).rev() {
-            if let Some(key) = ObjectKey::of(resource, &event.object) {
-                match &event.previous {
-                    Some(previous) => kept.insert(map_key(&key), Arc::clone(previous)),
-                    None => kept.remove(&map_key(&key)),
-                };
-            }
-        }
-        Ok(kept
-            .into_iter()
-            .filter(|((found, _), _)| namespace.is_none_or(|namespace| namespace == found))
-            .map(|(_, object)| object)
-            .collect())
+        let after = after.map(map_key);
+        let now = state.range(resource, namespace, after.as_ref());
+        let mut before = history.before(resource, version);
+        before.retain(|key, _| {
+            namespace.is_none_or(|namespace| namespace == key.0)
+                && after.as_ref().is_none_or(|after| key > after)
+        });
+        Ok((overlaid(now, before), version))
     }
 
     /// The key of the first object in `namespace` whose name begins with `prefix` and that
@@ -182,7 +168,7 @@ impl Objects {
         resource: Resource,
         namespace: &str,
         prefix: &str,
-        wanted: impl Fn(&Value) -> bool,
+        wanted: impl Fn(&Object) -> bool,
     ) -> Option<ObjectKey> {
         self.lock().kept[resource.index()]
             .range((namespace.to_owned(), prefix.to_owned())..)
@@ -234,10 +220,11 @@ impl Objects {
         for (member, value) in object {
             whole.entry(member).or_insert(value);
         }
-        let object = Arc::new(Value::Object(whole));
-        let key = ObjectKey::of(resource, &object)
-            .ok_or(ObjectError::Malformed("it has no namespace"))?;
-        state.put(key, Arc::clone(&object), None)?;
+        let whole = Value::Object(whole);
+        let key =
+            ObjectKey::of(resource, &whole).ok_or(ObjectError::Malformed("it has no namespace"))?;
+        let object = Object::from(whole);
+        state.put(key, &object, None)?;
         self.tell(resource, &mut state);
         Ok(object)
     }
@@ -257,37 +244,50 @@ impl Objects {
         expected: Preconditions,
         change: impl FnOnce(&mut Value),
     ) -> Result<Object, ObjectError> {
+        self.change(key, None, expected, change)
+    }
+
+    /// As [`Objects::update`], by a caller that has the object's tree at hand: if it is still the
+    /// current one, it need not be made again.
+    ///
+    /// # Errors
+    ///
+    /// As [`Objects::update`].
+    pub fn update_seen(
+        &self,
+        key: &ObjectKey,
+        seen: Object,
+        expected: Preconditions,
+        change: impl FnOnce(&mut Value),
+    ) -> Result<Object, ObjectError> {
+        self.change(key, Some(seen), expected, change)
+    }
+
+    fn change(
+        &self,
+        key: &ObjectKey,
+        seen: Option<Object>,
+        expected: Preconditions,
+        change: impl FnOnce(&mut Value),
+    ) -> Result<Object, ObjectError> {
         let mut state = self.lock();
         let current = state
             .find(key)
-            .cloned()
             .ok_or_else(|| ObjectError::NotFound(key.clone()))?;
         expected.check(key, &current)?;
-        let mut next = (*current).clone();
+        let seen = seen.filter(|seen| seen.is_version(&current));
+        let mut next = seen.unwrap_or_else(|| current.clone()).into_tree();
+        let kept = Identity::of(&next);
+        let had_finalizers = has_finalizers(&next);
         change(&mut next);
-        for member in ["kind", "apiVersion"] {
-            next[member] = current[member].clone();
-        }
-        for member in [
-            "name",
-            "namespace",
-            "uid",
-            "creationTimestamp",
-            "resourceVersion",
-        ] {
-            if let Some(value) = current["metadata"].get(member) {
-                next["metadata"][member] = value.clone();
-            }
-        }
-        if next == *current {
+        kept.restore(&mut next);
+        let Some(next) = current.changed_to(next, state.version + 1) else {
             return Ok(current);
-        }
-        next["metadata"]["resourceVersion"] = (state.version + 1).to_string().into();
-        let next = Arc::new(next);
-        if has_finalizers(&current) && !has_finalizers(&next) && is_ready_to_go(&next) {
+        };
+        if had_finalizers && !has_finalizers(&next) && is_ready_to_go(&next) {
             state.remove(key, &current)?;
         } else {
-            state.put(key.clone(), Arc::clone(&next), Some(current))?;
+            state.put(key.clone(), &next, Some(current))?;
         }
         self.tell(key.resource, &mut state);
         Ok(next)
@@ -303,20 +303,22 @@ impl Objects {
         let mut state = self.lock();
         let current = state
             .find(key)
-            .cloned()
             .ok_or_else(|| ObjectError::NotFound(key.clone()))?;
         expected.check(key, &current)?;
-        let result = if has_finalizers(&current) {
+        let finalizers = current.member(&["metadata", "finalizers"]);
+        let held =
+            finalizers.is_some_and(|list| list.as_array().is_some_and(|all| !all.is_empty()));
+        let result = if held {
             if is_ready_to_go(&current) {
                 return Ok(current);
             }
-            let mut next = (*current).clone();
+            let mut next = current.clone().into_tree();
             let metadata = &mut next["metadata"];
             metadata["deletionTimestamp"] = super::now().into();
             metadata["deletionGracePeriodSeconds"] = 0.into();
             metadata["resourceVersion"] = (state.version + 1).to_string().into();
-            let next = Arc::new(next);
-            state.put(key.clone(), Arc::clone(&next), Some(current))?;
+            let next = Object::from(next);
+            state.put(key.clone(), &next, Some(current))?;
             next
         } else {
             state.remove(key, &current)?
@@ -348,20 +350,14 @@ impl Objects {
     /// slow, and forgets those before.
     pub fn keep_history(&self, changes: usize) {
         for history in &mut self.lock().history {
-            history.limit = changes;
-            history.trim();
+            history.keep(changes);
         }
     }
 
     /// Forgets the history: watches that have not read it yet, and those that want to start
     /// before now, are told that their version is too old.
     pub fn forget_history(&self) {
-        let mut state = self.lock();
-        let version = state.version;
-        for history in &mut state.history {
-            history.events.clear();
-            history.dropped_through = version;
-        }
+        self.lock().forget_history();
     }
 
     /// The next changes after `position` and the version up to which they are complete; none if
@@ -376,10 +372,7 @@ impl Objects {
         if position < history.dropped_through {
             return None;
         }
-        let start = history
-            .events
-            .partition_point(|event| event.version <= position);
-        let events: VecDeque<_> = history.events.range(start..).take(BATCH).cloned().collect();
+        let events = history.after(position, BATCH);
         let through = match events.back() {
             Some(last) if events.len() == BATCH => last.version,
             Some(_) | None => state.version,

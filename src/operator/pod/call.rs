@@ -117,9 +117,9 @@ impl<'a> Call<'a> {
         let lines = lines
             .into_iter()
             .map(|(stamp_ns, text)| LogLine {
-                container: String::new(),
+                container: "".into(),
                 stamp_ns,
-                text: text.into_bytes(),
+                text: text.into(),
                 kind: LineKind::Event,
             })
             .collect();

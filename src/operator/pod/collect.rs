@@ -285,9 +285,9 @@ async fn mark_lost(
         ..source.cursor.clone()
     };
     let line = LogLine {
-        container: source.container.name.clone(),
+        container: source.container.name.as_str().into(),
         stamp_ns: source.cursor.stamp_ns,
-        text: words.as_bytes().to_vec(),
+        text: words.to_owned().into(),
         kind: LineKind::Gap,
     };
     context

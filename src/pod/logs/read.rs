@@ -1,6 +1,7 @@
 //! One read of a container's log, batch by batch.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -118,7 +119,7 @@ pub(super) async fn open_as(
 pub struct LogReader {
     asked: ApiRequest,
     body: BodyDataStream<Body>,
-    container: String,
+    container: Arc<str>,
     limits: LogLimits,
     ended: bool,
     follow: bool,
@@ -156,7 +157,7 @@ impl LogReader {
         let mut reader = Self {
             asked,
             body: body.into_data_stream(),
-            container: request.container.clone(),
+            container: request.container.as_str().into(),
             limits: request.limits,
             ended: request.ended && !follow,
             follow,
@@ -300,7 +301,7 @@ impl LogReader {
                     self.batch_bytes += line.text.len();
                     advance(&mut self.batch.cursor, line.stamp_ns);
                     self.batch.lines.push(LogLine {
-                        container: self.container.clone(),
+                        container: Arc::clone(&self.container),
                         stamp_ns: line.stamp_ns,
                         text: line.text,
                         kind: LineKind::Output,
@@ -312,9 +313,9 @@ impl LogReader {
 
     fn remark(&mut self, words: &str, stamp_ns: i64, kind: LineKind) {
         self.batch.lines.push(LogLine {
-            container: self.container.clone(),
+            container: Arc::clone(&self.container),
             stamp_ns,
-            text: words.as_bytes().to_vec(),
+            text: words.to_owned().into(),
             kind,
         });
     }

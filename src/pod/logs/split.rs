@@ -1,5 +1,7 @@
 //! From bytes to stamped lines, without losing a byte.
 
+use bytes::{Buf, Bytes, BytesMut};
+
 use super::stamp::{LONGEST_STAMP, parse_stamp};
 
 /// A line as the kubelet sent it.
@@ -7,8 +9,8 @@ use super::stamp::{LONGEST_STAMP, parse_stamp};
 pub struct StampedLine {
     /// Nanoseconds since the Unix epoch.
     pub stamp_ns: i64,
-    /// The line without stamp and newline.
-    pub text: Vec<u8>,
+    /// The line without stamp and newline: a part of what came, shared and not copied.
+    pub text: Bytes,
 }
 
 /// How many bytes of such a text are kept.
@@ -28,7 +30,7 @@ pub struct NotALog {
 #[derive(Debug)]
 pub struct LineSplitter {
     longest_line: usize,
-    buffer: Vec<u8>,
+    buffer: BytesMut,
     /// The stamp of the line whose text stands in the buffer, once it has been read.
     stamp: Option<i64>,
     /// How much of the buffer has been searched for a newline.
@@ -43,7 +45,7 @@ impl LineSplitter {
     pub fn new(longest_line: usize) -> Self {
         Self {
             longest_line: longest_line.max(1),
-            buffer: Vec::new(),
+            buffer: BytesMut::new(),
             stamp: None,
             searched: 0,
             words: None,
@@ -66,22 +68,21 @@ impl LineSplitter {
             };
         }
         self.buffer.extend_from_slice(bytes);
-        let mut start = 0;
         loop {
-            let rest = &self.buffer[start..];
+            let rest = &self.buffer[..];
             let stamp = match self.stamp {
                 Some(stamp) => stamp,
                 None => match split_stamp(rest) {
                     Head::Stamp(stamp, length) => {
                         self.stamp = Some(stamp);
                         self.searched = 0;
-                        start += length;
+                        self.buffer.advance(length);
                         continue;
                     }
                     Head::Incomplete => break,
                     Head::NoStamp => {
                         self.words = Some(rest[..rest.len().min(SHOWN)].to_vec());
-                        self.buffer = Vec::new();
+                        self.buffer = BytesMut::new();
                         return Ok(());
                     }
                 },
@@ -90,9 +91,9 @@ impl LineSplitter {
                 .iter()
                 .position(|byte| *byte == b'\n')
                 .map(|at| at + self.searched);
-            let (length, skip) = match newline {
-                Some(at) if at <= self.longest_line => (at, at + 1),
-                _ if rest.len() > self.longest_line => (self.longest_line, self.longest_line),
+            let (length, ends) = match newline {
+                Some(at) if at <= self.longest_line => (at, true),
+                _ if rest.len() > self.longest_line => (self.longest_line, false),
                 _ => {
                     self.searched = rest.len();
                     break;
@@ -100,15 +101,14 @@ impl LineSplitter {
             };
             take(StampedLine {
                 stamp_ns: stamp,
-                text: rest[..length].to_vec(),
+                text: self.buffer.split_to(length).freeze(),
             });
-            if skip > length {
+            if ends {
+                self.buffer.advance(1);
                 self.stamp = None;
             }
             self.searched = 0;
-            start += skip;
         }
-        self.buffer.drain(..start);
         Ok(())
     }
 
@@ -118,7 +118,7 @@ impl LineSplitter {
     ///
     /// When that is no stamped line.
     pub fn finish(&mut self) -> Result<Option<StampedLine>, NotALog> {
-        let rest = std::mem::take(&mut self.buffer);
+        let rest = std::mem::take(&mut self.buffer).freeze();
         self.searched = 0;
         if let Some(words) = self.words.take() {
             return Err(not_a_log(&words));

@@ -160,7 +160,7 @@ fn a_line_longer_than_the_limit_comes_in_pieces_cut_at_the_same_places() {
         for piece in body.as_bytes().chunks(pieces_of) {
             splitter
                 .push(piece, |line| {
-                    texts.push(String::from_utf8(line.text).unwrap())
+                    texts.push(String::from_utf8(line.text.to_vec()).unwrap())
                 })
                 .unwrap();
         }
@@ -170,6 +170,28 @@ fn a_line_longer_than_the_limit_comes_in_pieces_cut_at_the_same_places() {
             "{pieces_of}"
         );
     }
+}
+
+/// Lines are parts of what came: the second lies in memory where it lay in the piece.
+#[test]
+fn lines_are_cut_out_of_what_came_and_not_copied() {
+    let stamp = stamp_text(SECOND);
+    let body: String = (0..1000)
+        .map(|number| format!("{stamp} line {number:04}\n"))
+        .collect();
+    let mut splitter = LineSplitter::new(1 << 20);
+    let mut places = Vec::new();
+    let mut kept = Vec::new();
+    splitter
+        .push(body.as_bytes(), |line| {
+            places.push(line.text.as_ptr().addr());
+            kept.push(line.text);
+        })
+        .unwrap();
+    assert_eq!(kept[999], "line 0999");
+    let step = stamp.len() + " line 0000\n".len();
+    assert_eq!(places.len(), 1000);
+    assert!(places.windows(2).all(|pair| pair[1] - pair[0] == step));
 }
 
 /// One read, as the reader does it: split, filter, advance.
@@ -203,7 +225,7 @@ fn read(
             Passed::Gap => Err(()),
             Passed::Line(line) => {
                 advance(cursor, line.stamp_ns);
-                Ok(line.text)
+                Ok(line.text.to_vec())
             }
         })
         .collect()

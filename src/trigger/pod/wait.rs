@@ -26,16 +26,10 @@ impl PodTriggers {
     /// Pod triggers on any of `connections`, which watch the pods of one installation.
     #[must_use]
     pub fn new(connections: Connections, installation: &str) -> Self {
-        Self::watching(connections, installation, WatchSettings::default())
-    }
-
-    /// As [`PodTriggers::new`], with watches that are kept alive as `settings` say.
-    #[must_use]
-    pub fn watching(connections: Connections, installation: &str, settings: WatchSettings) -> Self {
         let selector = format!("{INSTALLATION_LABEL}={installation}");
         Self {
             connections,
-            hub: PodWatchHub::new(selector, settings),
+            hub: PodWatchHub::new(selector, WatchSettings::default()),
         }
     }
 

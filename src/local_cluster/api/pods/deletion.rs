@@ -1,5 +1,7 @@
 //! Deleting a pod: at once, or by marking it for the node to end.
 
+use std::borrow::Cow;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -10,22 +12,22 @@ use crate::local_cluster::objects::{Object, ObjectError, ObjectKey, Objects, Pre
 pub(crate) fn delete(
     objects: &Objects,
     key: &ObjectKey,
-    current: &Object,
+    current: Object,
     options: &DeleteOptions,
     now: Timestamp,
 ) -> Result<Object, ObjectError> {
-    let seconds = grace_period(current, options);
+    let seconds = grace_period(&current, options);
     let expected = Preconditions {
-        uid: current["metadata"]["uid"].as_str().map(str::to_owned),
+        uid: current.text(&["metadata", "uid"]).map(Cow::into_owned),
         resource_version: options.resource_version.clone(),
     };
     if options.dry_run {
-        let mut shown = (**current).clone();
+        let mut shown = current.into_tree();
         mark(&mut shown, seconds, now);
         return Ok(shown.into());
     }
     // The node may have changed the pod since it was looked at: decided anew on the copy.
-    let marked = objects.update(key, expected.clone(), |pod| {
+    let marked = objects.update_seen(key, current, expected.clone(), |pod| {
         let seconds = grace_period(pod, options);
         mark(pod, seconds, now);
     })?;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::super::refusal::Refusal;
-use crate::local_cluster::objects::Resource;
+use crate::local_cluster::objects::{Object, Resource};
 
 /// One comparison; all of a selector must hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub(super) struct Term {
 }
 
 impl Term {
-    pub fn matches(&self, object: &Value) -> bool {
+    pub fn matches(&self, object: &Object) -> bool {
         (read(object, &self.path) == self.value) == self.equal
     }
 }
@@ -106,18 +106,13 @@ fn known(resource: Resource, path: &str) -> bool {
         || own.contains(&path)
 }
 
-fn read(object: &Value, path: &str) -> String {
-    if path == "source" {
-        return object["source"]["component"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned();
-    }
-    let value = path
-        .split('.')
-        .try_fold(object, |value, member| value.get(member));
-    match (value, path) {
-        (Some(Value::String(text)), _) => text.clone(),
+fn read(object: &Object, path: &str) -> String {
+    let members: Vec<&str> = match path {
+        "source" => vec!["source", "component"],
+        path => path.split('.').collect(),
+    };
+    match (object.member(&members), path) {
+        (Some(Value::String(text)), _) => text,
         (Some(Value::Bool(flag)), _) => flag.to_string(),
         (_, "spec.hostNetwork" | "spec.unschedulable") => "false".to_owned(),
         _ => String::new(),
@@ -129,7 +124,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn matches(text: &str, object: &Value) -> bool {
+    fn matches(text: &str, object: &Object) -> bool {
         parse(Resource::Pod, text)
             .unwrap()
             .iter()
@@ -138,11 +133,11 @@ mod tests {
 
     #[test]
     fn terms_compare_what_the_object_says() {
-        let pod = json!({
+        let pod = Object::from(json!({
             "metadata": {"name": "a1", "namespace": "n"},
             "spec": {"restartPolicy": "Never"},
             "status": {"phase": "Pending"},
-        });
+        }));
         for yes in [
             "",
             "metadata.name=a1",

@@ -1,9 +1,8 @@
 //! Label selectors: `app=x,tier notin (back),!old`.
 
-use serde_json::Value;
-
 use super::super::names::{key_fault, label_value_fault};
 use super::super::refusal::Refusal;
+use crate::local_cluster::objects::Object;
 
 /// What one label must be; all of a selector must hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +22,11 @@ enum Test {
 }
 
 impl Requirement {
-    pub fn matches(&self, labels: &Value) -> bool {
-        let label = labels.get(&self.key).and_then(Value::as_str);
+    pub fn matches(&self, object: &Object) -> bool {
+        self.accepts(object.text(&["metadata", "labels", &self.key]).as_deref())
+    }
+
+    fn accepts(&self, label: Option<&str>) -> bool {
         let number = || label.and_then(|text| text.parse::<i64>().ok());
         match &self.test {
             Test::Present => label.is_some(),
@@ -246,7 +248,7 @@ mod tests {
 
     #[test]
     fn selectors_choose_by_labels() {
-        let labels = json!({"app": "x", "other": "1"});
+        let object = Object::from(json!({"metadata": {"labels": {"app": "x", "other": "1"}}}));
         for yes in [
             "",
             "app",
@@ -263,7 +265,7 @@ mod tests {
             "other<2",
         ] {
             assert!(
-                parse(yes).unwrap().iter().all(|one| one.matches(&labels)),
+                parse(yes).unwrap().iter().all(|one| one.matches(&object)),
                 "{yes}"
             );
         }
@@ -277,7 +279,7 @@ mod tests {
             "app in (y,)",
         ] {
             assert!(
-                !parse(no).unwrap().iter().all(|one| one.matches(&labels)),
+                !parse(no).unwrap().iter().all(|one| one.matches(&object)),
                 "{no}"
             );
         }

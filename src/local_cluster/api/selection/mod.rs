@@ -3,11 +3,9 @@
 mod field;
 mod label;
 
-use serde_json::Value;
-
 use super::query::ListOptions;
 use super::refusal::Refusal;
-use crate::local_cluster::objects::Resource;
+use crate::local_cluster::objects::{Object, Resource};
 
 /// A label selector and a field selector; an object must satisfy both.
 #[derive(Debug, Clone, Default)]
@@ -45,14 +43,37 @@ impl Selection {
         self.labels.is_empty() && self.fields.is_empty() && self.name.is_none()
     }
 
-    /// Whether `object` is selected.
-    pub fn matches(&self, object: &Value) -> bool {
-        let labels = &object["metadata"]["labels"];
-        self.labels.iter().all(|one| one.matches(labels))
+    /// Whether `object` is selected. Reads nothing but what the selectors name.
+    pub fn matches(&self, object: &Object) -> bool {
+        self.labels.iter().all(|one| one.matches(object))
             && self.fields.iter().all(|one| one.matches(object))
-            && self
-                .name
-                .as_ref()
-                .is_none_or(|name| object["metadata"]["name"] == name.as_str())
+            && self.name.as_ref().is_none_or(|name| {
+                object.text(&["metadata", "name"]).as_deref() == Some(name.as_str())
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn whether_an_object_is_selected_is_read_from_its_bytes() {
+        let pod = Object::from(json!({
+            "metadata": {"name": "p", "labels": {"app": "x"}},
+            "status": {"phase": "Running"},
+        }))
+        .packed();
+        let options = ListOptions {
+            label_selector: Some("app in (x, y),!other".to_owned()),
+            field_selector: Some("status.phase!=Failed".to_owned()),
+            ..ListOptions::default()
+        };
+        let selection = Selection::parse(Resource::Pod, &options).unwrap();
+        let named = selection.clone().named(Some("q".to_owned()));
+        assert!(selection.matches(&pod));
+        assert!(!named.matches(&pod));
+        assert!(!pod.has_tree());
     }
 }

@@ -7,7 +7,6 @@ use futures::FutureExt;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::handle::Handle;
 use super::last_words;
 use super::place::PodPlace;
 use super::preparation::{self, Refusal};
@@ -27,7 +26,7 @@ const RETRY: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Launched {
     /// Where further news come from.
-    pub handle: Handle,
+    pub handle: ContainerHandle,
     /// Since when its command runs or ran; none if that is not known yet.
     pub start: Option<Timestamp>,
     /// That it has ended already.
@@ -79,7 +78,7 @@ impl Launch<'_> {
             );
             self.say(EventType::Warning, "RunAsUserIgnored", &text);
         }
-        let first = first_news(Handle::Process(handle)).await;
+        let first = first_news(handle).await;
         let first = first.map_err(|error| in_the_way(&error))?;
         match (&first.start, &first.exit) {
             (Some(_), _) => self.say(EventType::Normal, "Started", "Container started"),
@@ -114,14 +113,14 @@ impl Launch<'_> {
 /// # Errors
 /// When its files are not readable.
 pub async fn adopt(dir: ContainerDir) -> io::Result<Launched> {
-    let mut launched = first_news(Handle::Process(ContainerHandle::adopt(dir)?)).await?;
+    let mut launched = first_news(ContainerHandle::adopt(dir)?).await?;
     if launched.start.is_some() && launched.exit.is_none() {
         launched.exit = launched.handle.next().now_or_never().transpose()?;
     }
     Ok(launched)
 }
 
-async fn first_news(mut handle: Handle) -> io::Result<Launched> {
+async fn first_news(mut handle: ContainerHandle) -> io::Result<Launched> {
     let news = match tokio::time::timeout(PATIENCE, handle.next()).await {
         Ok(news) => Some(news?),
         Err(_) => None,

@@ -49,27 +49,25 @@ fn status(pod: &Value, state: &PodState, facts: &NodeFacts, now: Timestamp) -> V
     Value::Object(status)
 }
 
-/// Writes the status of `pod` into it, unless it shows all of it already. The order of conditions
-/// alone, which others may have changed, is not worth an event.
-pub fn write(pod: &mut Value, state: &PodState, facts: &NodeFacts, now: Timestamp) {
-    let next = status(pod, state, facts, now);
-    if in_order(&pod["status"]) != in_order(&next) {
-        pod["status"] = next;
-    }
-}
-
-/// Whether [`write()`] would change nothing.
+/// The status that `pod` should show; none if it shows it already. The order of conditions alone,
+/// which others may have changed, is not worth an event.
 #[must_use]
-pub fn is_shown(pod: &Value, state: &PodState, facts: &NodeFacts, now: Timestamp) -> bool {
-    in_order(&pod["status"]) == in_order(&status(pod, state, facts, now))
+pub fn next(pod: &Value, state: &PodState, facts: &NodeFacts, now: Timestamp) -> Option<Value> {
+    let next = status(pod, state, facts, now);
+    (!says_the_same(&pod["status"], &next)).then_some(next)
 }
 
-fn in_order(status: &Value) -> Value {
-    let mut status = status.clone();
-    if let Some(conditions) = status["conditions"].as_array_mut() {
-        conditions.sort_by_key(|one| one["type"].to_string());
-    }
-    status
+fn says_the_same(one: &Value, other: &Value) -> bool {
+    let (Some(one), Some(other)) = (one.as_object(), other.as_object()) else {
+        return false;
+    };
+    let same = |name: &str, value: &Value| match (name, value, other.get(name)) {
+        ("conditions", Value::Array(one), Some(Value::Array(other))) => {
+            one.len() == other.len() && one.iter().all(|condition| other.contains(condition))
+        }
+        (_, value, found) => found == Some(value),
+    };
+    one.len() == other.len() && one.iter().all(|(name, value)| same(name, value))
 }
 
 /// The phase that is shown. It follows the end of the containers only after a while, unless the

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::local_cluster::node::quantity;
-use crate::local_cluster::objects::{ObjectKey, Objects, Resource};
+use crate::local_cluster::objects::{Object, ObjectKey, Objects, Resource};
 
 /// The content of a ConfigMap or Secret.
 pub type Content = BTreeMap<String, Vec<u8>>;
@@ -54,12 +54,7 @@ impl Values<'_> {
         Ok(content)
     }
 
-    fn find(
-        &self,
-        resource: Resource,
-        word: &str,
-        name: &str,
-    ) -> Result<std::sync::Arc<Value>, String> {
+    fn find(&self, resource: Resource, word: &str, name: &str) -> Result<Object, String> {
         let key = ObjectKey::namespaced(resource, self.namespace(), name);
         let found = self.objects.get(&key);
         found.ok_or_else(|| format!("{word} \"{name}\" not found"))

@@ -5,28 +5,23 @@
 
 mod containers;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 
-use super::handle::Handle;
 use super::intake;
 use super::machine::Effect;
 use super::place::PodPlace;
 use super::shared::Shared;
 use super::state::PodState;
-use super::status::{self, seconds};
+use super::telling::Told;
 use super::volumes;
-use crate::local_cluster::node::made_up::Stop;
-use crate::local_cluster::node::runtime::News;
-use crate::local_cluster::objects::{
-    EventType, Object, ObjectError, ObjectKey, Preconditions, Resource,
-};
+use crate::local_cluster::node::runtime::{self, ContainerHandle, News};
+use crate::local_cluster::objects::{EventType, Object, ObjectError, ObjectKey, Resource};
 
 /// What a worker is told about its pod's object.
 #[derive(Debug, Clone)]
@@ -39,7 +34,7 @@ pub enum Message {
     Evict(String),
 }
 
-type Watched = (usize, Handle, std::io::Result<News>);
+type Watched = (usize, ContainerHandle, std::io::Result<News>);
 
 /// The worker of one pod.
 pub struct Worker {
@@ -51,8 +46,6 @@ pub struct Worker {
     /// Failed tries of each container's image.
     tries: Vec<u32>,
     watched: JoinSet<Watched>,
-    /// How to end made-up containers.
-    stops: HashMap<usize, UnboundedSender<Stop>>,
     inbox: UnboundedReceiver<Message>,
     /// The object is gone, so that nothing can be told any more.
     gone: bool,
@@ -83,7 +76,6 @@ impl Worker {
             pod,
             state,
             watched: JoinSet::new(),
-            stops: HashMap::new(),
             inbox,
             gone: false,
             removed: false,
@@ -122,18 +114,27 @@ impl Worker {
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
-            message = self.inbox.recv() => match message {
-                Some(message) => self.take_message(message),
-                // The node is letting go; it ends us at our next wait.
-                None => std::future::pending().await,
-            },
-            Some(news) = self.watched.join_next() => {
-                if let Ok(news) = news {
-                    self.take_news(news);
+        if pause.is_none() {
+            // Nothing is due by itself, often for long.
+            self.pod = self.pod.packed();
+        }
+        let mut due = std::pin::pin!(due);
+        loop {
+            tokio::select! {
+                message = self.inbox.recv() => match message {
+                    Some(message) if self.is_echo(&message) => continue,
+                    Some(message) => self.take_message(message),
+                    // The node is letting go; it ends us at our next wait.
+                    None => std::future::pending().await,
+                },
+                Some(news) = self.watched.join_next() => {
+                    if let Ok(news) = news {
+                        self.take_news(news);
+                    }
                 }
+                () = due.as_mut() => {}
             }
-            () = due => {}
+            break;
         }
         self.take_waiting();
     }
@@ -145,6 +146,19 @@ impl Worker {
         }
         while let Some(Ok(news)) = self.watched.try_join_next() {
             self.take_news(news);
+        }
+    }
+
+    /// Whether it tells of nothing but our own last write. What others have written before that
+    /// was told by itself, unless the watch has begun anew meanwhile.
+    fn is_echo(&self, message: &Message) -> bool {
+        match message {
+            Message::Changed(pod) => {
+                pod.is_version(&self.pod)
+                    && self.state.deadline == intake::deadline(&self.pod)
+                    && self.state.deletion.is_some() == intake::deletion(&self.pod).is_some()
+            }
+            Message::Gone | Message::Evict(_) => false,
         }
     }
 
@@ -167,7 +181,10 @@ impl Worker {
         if let Some(grace) = intake::deletion(&pod) {
             self.state.delete(grace, Timestamp::now());
         }
-        self.pod = pod;
+        // What we wrote ourselves may be newer than what we are told.
+        if pod.version() > self.pod.version() {
+            self.pod = pod;
+        }
     }
 
     async fn carry_out(&mut self, effect: Effect) {
@@ -178,9 +195,9 @@ impl Worker {
                 let name = self.name(index);
                 let text = format!("Stopping container {name}");
                 self.say_of(index, EventType::Normal, "Killing", &text);
-                self.order(index, Stop::Ask);
+                self.order(index, runtime::stop);
             }
-            Effect::Kill(index) => self.order(index, Stop::Kill),
+            Effect::Kill(index) => self.order(index, runtime::kill),
             Effect::TellBackOff(index) => {
                 let (name, title) = (self.name(index), &self.state.title);
                 let text = format!("Back-off restarting failed container {name} in pod {title}");
@@ -195,10 +212,6 @@ impl Worker {
     }
 
     fn prepare(&mut self) {
-        if self.shared.config.simulate {
-            self.state.prepared();
-            return;
-        }
         let values = self.shared.values(&self.pod);
         match volumes::make_all(&self.place.volumes(), values) {
             Ok(()) => self.state.prepared(),
@@ -224,18 +237,12 @@ impl Worker {
         if self.gone {
             return;
         }
-        let expected = Preconditions::uid(self.place.uid());
-        let now = seconds(Timestamp::now());
-        let marked = self
-            .shared
-            .objects
-            .update(&self.key, expected.clone(), |pod| {
-                if pod["metadata"]["deletionGracePeriodSeconds"] != 0 {
-                    pod["metadata"]["deletionTimestamp"] = now;
-                    pod["metadata"]["deletionGracePeriodSeconds"] = 0.into();
-                }
-            });
-        let removed = marked.and_then(|_| self.shared.objects.remove(&self.key, expected));
+        let told = Told {
+            shared: &self.shared,
+            key: &self.key,
+            uid: self.place.uid(),
+        };
+        let removed = told.let_go();
         self.note(removed);
     }
 
@@ -244,17 +251,14 @@ impl Worker {
         if self.gone || self.removed || self.closed || intake::is_let_go(&self.pod) {
             return;
         }
-        let expected = Preconditions::uid(self.place.uid());
-        let (state, facts, now) = (&self.state, &self.shared.facts, Timestamp::now());
-        if status::is_shown(&self.pod, state, facts, now) {
-            return;
+        let told = Told {
+            shared: &self.shared,
+            key: &self.key,
+            uid: self.place.uid(),
+        };
+        if let Some(written) = told.tell(&mut self.pod, &self.state).transpose() {
+            self.note(written);
         }
-        let told = self.shared.objects.update(&self.key, expected, |pod| {
-            if !intake::is_let_go(pod) {
-                status::write(pod, state, facts, now);
-            }
-        });
-        self.note(told);
     }
 
     fn note(&mut self, written: Result<Object, ObjectError>) {

@@ -195,8 +195,9 @@ fn an_earlier_state_can_be_listed() {
     objects.create(Resource::ConfigMap, map("c", "1")).unwrap();
     let at = |version| -> Vec<String> {
         objects
-            .list_at(Resource::ConfigMap, Some("n"), version)
+            .list_at(Resource::ConfigMap, Some("n"), Some(version), None)
             .unwrap()
+            .0
             .iter()
             .map(|map| format!("{}{}", map["metadata"]["name"], map["data"]["a"]))
             .map(|text| text.replace('"', ""))
@@ -292,4 +293,59 @@ fn a_rewritten_journal_holds_the_same_objects() {
     assert_eq!(objects.version(), before.1 + 1);
     assert_eq!(objects.get(&key("a")).unwrap()["data"]["a"], "3");
     assert_eq!(objects.get(&key("b")).unwrap(), before.0[1]);
+}
+
+#[test]
+fn a_list_goes_on_after_a_key_now_and_earlier() {
+    let objects = Objects::in_memory();
+    for name in ["a", "b", "d"] {
+        objects.create(Resource::ConfigMap, map(name, "1")).unwrap();
+    }
+    objects.create(Resource::ConfigMap, map("c", "1")).unwrap();
+    objects.remove(&key("b"), Preconditions::none()).unwrap();
+    let after_a = |version| -> Vec<String> {
+        let listed = objects.list_at(Resource::ConfigMap, None, version, Some(&key("a")));
+        let names = listed.unwrap().0;
+        names
+            .iter()
+            .map(|map| map.key(Resource::ConfigMap).unwrap().name)
+            .collect()
+    };
+    assert_eq!(after_a(None), ["c", "d"]);
+    assert_eq!(after_a(Some(3)), ["b", "d"]);
+    assert_eq!(after_a(Some(4)), ["b", "c", "d"]);
+}
+
+#[test]
+fn the_same_content_in_another_order_is_no_change() {
+    let objects = Objects::in_memory();
+    let mut object = map("m", "1");
+    object["data"] = json!({"a": "1", "b": "2"});
+    objects.create(Resource::ConfigMap, object).unwrap();
+    let turned = objects
+        .update(&key("m"), Preconditions::none(), |map| {
+            map["data"] = json!({"b": "2", "a": "1"});
+        })
+        .unwrap();
+    assert_eq!((version(&turned), objects.version()), (1, 1));
+    let changed = objects
+        .update(&key("m"), Preconditions::none(), |map| {
+            map["data"] = json!({"b": "1", "a": "2"});
+        })
+        .unwrap();
+    assert_eq!(version(&changed), 2);
+}
+
+#[test]
+fn whoever_saw_an_older_version_changes_the_current_one() {
+    let objects = Objects::in_memory();
+    let seen = objects.create(Resource::ConfigMap, map("m", "1")).unwrap();
+    set(&objects, "m", "2");
+    let changed = objects
+        .update_seen(&key("m"), seen, Preconditions::none(), |map| {
+            map["data"]["b"] = "3".into();
+        })
+        .unwrap();
+    assert_eq!(changed["data"], json!({"a": "2", "b": "3"}));
+    assert_eq!(objects.get(&key("m")).unwrap(), changed);
 }

@@ -114,12 +114,10 @@ impl<'a> Life<'a> {
             address: "10.0.0.1".to_owned(),
             user: (0, 0),
         };
-        status::write(
-            &mut self.pod,
-            self.state.as_ref().unwrap(),
-            &facts,
-            self.now,
-        );
+        let state = self.state.as_ref().unwrap();
+        if let Some(next) = status::next(&self.pod, state, &facts, self.now) {
+            self.pod["status"] = next;
+        }
         self.see();
     }
 

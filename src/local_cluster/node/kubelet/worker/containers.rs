@@ -1,16 +1,16 @@
 //! A worker's dealings with the containers of its pod.
 
+use std::io;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Watched, Worker};
-use crate::local_cluster::node::kubelet::handle::Handle;
 use crate::local_cluster::node::kubelet::launch::{self, Launch, Launched};
 use crate::local_cluster::node::kubelet::preparation::Refusal;
 use crate::local_cluster::node::kubelet::state::{Ended, Role, Run};
-use crate::local_cluster::node::kubelet::{intake, last_words, preparation};
-use crate::local_cluster::node::made_up::{MadeUp, Stop, Story};
-use crate::local_cluster::node::runtime::{self, News};
+use crate::local_cluster::node::kubelet::{intake, last_words};
+use crate::local_cluster::node::runtime::{ContainerHandle, News};
 use crate::local_cluster::node::shim::dir::ContainerDir;
 use crate::local_cluster::node::shim::plan::ExitRecord;
 use crate::local_cluster::objects::EventType;
@@ -18,10 +18,6 @@ use crate::local_cluster::objects::EventType;
 impl Worker {
     /// Takes up the containers that an earlier server started.
     pub(super) async fn adopt(&mut self) {
-        if self.shared.config.simulate {
-            self.go_on_making_up();
-            return;
-        }
         for index in 0..self.state.containers.len() {
             let Some((name, number)) = self.state.containers.get(index).and_then(|container| {
                 container.id.as_ref()?;
@@ -66,7 +62,7 @@ impl Worker {
                 self.watch(index, handle);
             }
             Ok(News::Ended(exit)) => {
-                let ended = self.end_of(index, number, handle.dir(), &exit);
+                let ended = self.end_of(index, number, Some(handle.dir()), &exit);
                 self.state.ended(index, ended, Timestamp::now());
             }
             Ok(News::Lost) => {
@@ -76,7 +72,7 @@ impl Worker {
         }
     }
 
-    fn watch(&mut self, index: usize, mut handle: Handle) {
+    fn watch(&mut self, index: usize, mut handle: ContainerHandle) {
         self.watched.spawn(async move {
             let news = handle.next().await;
             (index, handle, news)
@@ -130,10 +126,6 @@ impl Worker {
 
     pub(super) async fn launch(&mut self, index: usize) {
         let number = self.next_number(index);
-        if self.shared.config.simulate {
-            self.make_up(index, number);
-            return;
-        }
         let container = self.spec(index);
         let launch = Launch {
             shared: &self.shared,
@@ -185,7 +177,7 @@ impl Worker {
         }
         match exit {
             Some(News::Ended(exit)) => {
-                let ended = self.end_of(index, number, handle.dir(), &exit);
+                let ended = self.end_of(index, number, Some(handle.dir()), &exit);
                 self.state.ended(index, ended, Timestamp::now());
             }
             Some(News::Lost) => {
@@ -200,49 +192,8 @@ impl Worker {
         }
     }
 
-    /// Starts a container that takes no process.
-    fn make_up(&mut self, index: usize, number: u32) {
-        let tries = self.tries.get(index).copied().unwrap_or_default();
-        if let Err(refusal) = preparation::image(&self.shared, self.spec(index), tries) {
-            self.take_refusal(index, refusal);
-            return;
-        }
-        let (made_up, stop) = MadeUp::new(Story::of(&self.pod), None);
-        self.stops.insert(index, stop);
-        if made_up.is_slow() {
-            self.state.starting(index);
-            self.watch(index, Handle::MadeUp(made_up));
-            return;
-        }
-        let now = Timestamp::now();
-        let (made_up, stop) = MadeUp::new(Story::of(&self.pod), Some(now));
-        self.stops.insert(index, stop);
-        let id = self.id(index, number);
-        self.state.started(index, id, now);
-        self.watch(index, Handle::MadeUp(made_up));
-    }
-
-    /// Takes up containers that take no process, as the API shows them.
-    fn go_on_making_up(&mut self) {
-        let running = intake::take_told(&self.pod, &mut self.state);
-        for (index, started) in running {
-            let (made_up, stop) = MadeUp::new(Story::of(&self.pod), Some(started));
-            self.stops.insert(index, stop);
-            self.watch(index, Handle::MadeUp(made_up));
-        }
-    }
-
-    pub(super) fn order(&self, index: usize, order: Stop) {
-        if let Some(stops) = self.stops.get(&index) {
-            // One that does not listen any more has ended.
-            let _ = stops.send(order);
-            return;
-        }
+    pub(super) fn order(&self, index: usize, order: fn(&ContainerDir) -> io::Result<()>) {
         let dir = self.place.run(&self.name(index), self.run_number(index));
-        let order = match order {
-            Stop::Ask => runtime::stop,
-            Stop::Kill => runtime::kill,
-        };
         if let Err(error) = order(&dir) {
             tracing::warn!(%error, pod = self.state.title, "a container cannot be reached");
         }
