@@ -10,6 +10,7 @@ mod client;
 mod cluster;
 mod exec;
 mod faults;
+mod frames;
 mod gzip;
 mod kubectl;
 mod lifecycles;

@@ -72,7 +72,11 @@ pub(super) async fn run(
                     // The client is gone.
                     Err(_) => return,
                 },
-                () = feed(from_client, ends, protocol) => return,
+                () = feed(from_client, ends, protocol) => {
+                    // It is told that it was understood, if it is still there.
+                    let _ = to_client.close().await;
+                    return;
+                }
             }
         }
     };
