@@ -103,6 +103,7 @@ pub async fn measure(n: usize, quiet: Duration) -> Waiting {
     let api_requests_per_s = more.iter().map(|(_, count)| *count as f64).sum::<f64>() / seconds;
 
     let watched = detect(&stage, "watched", ENDING.min(n), Shown::ByWatch).await;
+    database.until("disposals", no_wish, 0, often).await;
     stage.silence_watches(true).await;
     let blind = detect(&stage, "blind", BLIND.min(n), Shown::ByList).await;
     stage.silence_watches(false).await;
@@ -118,7 +119,7 @@ pub async fn measure(n: usize, quiet: Duration) -> Waiting {
     let last_ones = "SELECT count(*) FROM tasks WHERE task_id LIKE 'last-%' AND state = 'deferred'";
     let ending = usize::try_from(database.number(last_ones).await).unwrap();
     assert!(ending > 0, "all pods ended before the engine did");
-    while ended(&stage).await.len() < ending {
+    while ended(&stage, "last").await.len() < ending {
         tokio::time::sleep(LOOK).await;
     }
     let since = database.last_change().await;
@@ -188,8 +189,8 @@ async fn detect(stage: &Stage, name: &str, count: usize, shown: Shown) -> Latenc
     let version = stage.version().await;
     let seeing = async {
         match shown {
-            Shown::ByWatch => seen_by_watch(stage, &version, count).await,
-            Shown::ByList => seen_by_list(stage, count).await,
+            Shown::ByWatch => seen_by_watch(stage, name, &version, count).await,
+            Shown::ByList => seen_by_list(stage, name, count).await,
         }
     };
     let (seen, resumed, ()) = tokio::join!(
@@ -208,7 +209,12 @@ async fn detect(stage: &Stage, name: &str, count: usize, shown: Shown) -> Latenc
 }
 
 /// When a watch of this program's own first showed the end of each of `count` pods.
-async fn seen_by_watch(stage: &Stage, version: &str, count: usize) -> HashMap<String, Instant> {
+async fn seen_by_watch(
+    stage: &Stage,
+    prefix: &str,
+    version: &str,
+    count: usize,
+) -> HashMap<String, Instant> {
     let mut seen = HashMap::new();
     let pods = stage.pods();
     let params = WatchParams::default().timeout(290);
@@ -217,7 +223,9 @@ async fn seen_by_watch(stage: &Stage, version: &str, count: usize) -> HashMap<St
         match events.try_next().await.unwrap() {
             Some(WatchEvent::Modified(pod)) if has_ended(&pod) => {
                 let name = pod.metadata.name.unwrap();
-                seen.entry(name).or_insert_with(Instant::now);
+                if name.starts_with(prefix) {
+                    seen.entry(name).or_insert_with(Instant::now);
+                }
             }
             Some(WatchEvent::Error(error)) => panic!("{error:?}"),
             Some(_) => {}
@@ -228,10 +236,10 @@ async fn seen_by_watch(stage: &Stage, version: &str, count: usize) -> HashMap<St
 }
 
 /// When a list first showed each of `count` pods as ended.
-async fn seen_by_list(stage: &Stage, count: usize) -> HashMap<String, Instant> {
+async fn seen_by_list(stage: &Stage, prefix: &str, count: usize) -> HashMap<String, Instant> {
     let mut seen = HashMap::new();
     while seen.len() < count {
-        for name in ended(stage).await {
+        for name in ended(stage, prefix).await {
             seen.entry(name).or_insert_with(Instant::now);
         }
         tokio::time::sleep(LOOK).await;
@@ -239,11 +247,13 @@ async fn seen_by_list(stage: &Stage, count: usize) -> HashMap<String, Instant> {
     seen
 }
 
-async fn ended(stage: &Stage) -> Vec<String> {
+/// The pods of this name and a suffix that have ended and are still there.
+async fn ended(stage: &Stage, prefix: &str) -> Vec<String> {
     let ended = ListParams::default().fields("status.phase=Succeeded");
     let pods = stage.pods().list(&ended).await.unwrap().items;
     pods.into_iter()
         .map(|pod| pod.metadata.name.unwrap())
+        .filter(|name| name.starts_with(prefix))
         .collect()
 }
 
