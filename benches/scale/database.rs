@@ -45,20 +45,13 @@ impl Database {
         }
     }
 
-    /// Tasks that wait, with their pods' names, evenly picked: the first and the last among them.
-    pub async fn waiting(&mut self, count: usize) -> Vec<(i64, String)> {
-        let all: Vec<(i64, String)> = sqlx::query_as(
-            "SELECT triggers.task, pods.name FROM triggers
-             JOIN pods ON pods.task = triggers.task ORDER BY triggers.task",
-        )
-        .fetch_all(&mut self.connection)
-        .await
-        .unwrap();
-        let count = count.min(all.len());
-        let last = all.len() - 1;
-        (0..count)
-            .map(|index| all[index * last / (count - 1).max(1)].clone())
-            .collect()
+    /// Which task each pod is of.
+    pub async fn tasks_of_pods(&mut self) -> HashMap<String, i64> {
+        let pods: Vec<(String, i64)> = sqlx::query_as("SELECT name, task FROM pods")
+            .fetch_all(&mut self.connection)
+            .await
+            .unwrap();
+        pods.into_iter().collect()
     }
 
     /// The newest change of any task.

@@ -31,29 +31,40 @@ fn main() {
     let options = Options::from_arguments();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut report = Report::default();
-    runtime.block_on(async {
-        if options.wants(Part::Durable) {
-            report.durable = Some(durable::measure().await);
-        }
-        if options.wants(Part::Claims) {
-            report.claims = Some(claims::measure().await);
-        }
-        if options.wants(Part::Logs) {
-            report.logs = Some(logs::measure().await);
-        }
-        if options.wants(Part::Lives) {
-            report.lives = Some(lives::measure(options.lives).await);
-        }
-        if options.wants(Part::Waiting) {
-            for count in &options.counts {
-                let figures = waiting::measure(*count, options.quiet).await;
-                report.waiting.push(figures);
-            }
+    let interrupted = runtime.block_on(async {
+        tokio::select! {
+            () = measure(&options, &mut report) => false,
+            // What was started is ended, and what was measured is shown.
+            _ = tokio::signal::ctrl_c() => true,
         }
     });
+    if interrupted {
+        eprintln!("interrupted");
+    }
     print!("{report}");
     if let Some(path) = &options.json {
         let text = serde_json::to_string_pretty(&report.to_json()).unwrap();
         std::fs::write(path, text + "\n").unwrap();
+    }
+}
+
+async fn measure(options: &Options, report: &mut Report) {
+    if options.wants(Part::Durable) {
+        report.durable = Some(durable::measure().await);
+    }
+    if options.wants(Part::Claims) {
+        report.claims = Some(claims::measure().await);
+    }
+    if options.wants(Part::Logs) {
+        report.logs = Some(logs::measure().await);
+    }
+    if options.wants(Part::Lives) {
+        report.lives = Some(lives::measure(options.lives).await);
+    }
+    if options.wants(Part::Waiting) {
+        for count in &options.counts {
+            let figures = waiting::measure(*count, options.quiet).await;
+            report.waiting.push(figures);
+        }
     }
 }

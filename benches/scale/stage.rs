@@ -147,6 +147,12 @@ impl Stage {
         Api::default_namespaced(self.client.clone())
     }
 
+    /// The version of the pods as they are now, for a watch to go on from.
+    pub async fn version(&self) -> String {
+        let list = self.pods().list(&ListParams::default().limit(1)).await;
+        list.unwrap().metadata.resource_version.unwrap()
+    }
+
     /// Waits until no pod is still being started.
     pub async fn all_run(&self) {
         let pending = ListParams::default()

@@ -3,19 +3,24 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use futures::TryStreamExt;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Patch, PatchParams};
+use kube::api::{ListParams, WatchEvent, WatchParams};
 use serde_json::{Value, json};
 
 use crate::process::{processor_time, resident};
 use crate::stage::Stage;
 
-/// How many pods end while the watch works, at most; one each `FLIP_PAUSE`.
-const FLIPS: usize = 1_000;
-const FLIP_PAUSE: Duration = Duration::from_millis(20);
+/// How many more tasks come and end while the watch works, at most, and how long their pods run.
+const ENDING: usize = 500;
+const RUN_TIME: &str = "4s";
 
-/// How many pods end while the watch is silent, and how many while no engine runs.
-const BLIND: usize = 100;
+/// How many end while the watch is silent, and how many while no engine runs.
+const BLIND: usize = 50;
+const RUN_TIME_OF_THE_LAST: &str = "20s";
+
+/// Between two looks at which pods have ended, where no watch tells.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Tasks that go through before anything is measured, so that an idle engine is a warm one.
 const WARM_UP: usize = 50;
@@ -32,7 +37,7 @@ pub struct Waiting {
     pub cpu_cores: f64,
     pub api_requests_per_s: f64,
     pub api_requests: Value,
-    /// Milliseconds from the patch that ends the pod to the resumption in the database.
+    /// Milliseconds from when the cluster showed the end of a pod to the resumption in the database.
     pub detect: Latencies,
     pub detect_without_watch: Latencies,
     /// From the start of the process.
@@ -68,10 +73,10 @@ pub async fn measure(n: usize, quiet: Duration) -> Waiting {
     stage.start_engine().await;
     let mut database = stage.database().await;
     stage.submit("warm-up", WARM_UP, "100ms").await;
-    let ended = "SELECT count(*) FROM tasks WHERE state = 'success'";
+    let successes = "SELECT count(*) FROM tasks WHERE state = 'success'";
     let often = Duration::from_millis(100);
     database
-        .until("warm-up", ended, WARM_UP as i64, often)
+        .until("warm-up", successes, WARM_UP as i64, often)
         .await;
     let no_wish = "SELECT count(*) FROM disposals";
     database.until("disposals", no_wish, 0, often).await;
@@ -97,22 +102,30 @@ pub async fn measure(n: usize, quiet: Duration) -> Waiting {
     let more = difference(&requests, &stage.requests().await);
     let api_requests_per_s = more.iter().map(|(_, count)| *count as f64).sum::<f64>() / seconds;
 
-    let flips = detect(&stage, FLIPS.min(n / 2), FLIP_PAUSE).await;
+    let watched = detect(&stage, "watched", ENDING.min(n), Shown::ByWatch).await;
+    database.until("disposals", no_wish, 0, often).await;
     stage.silence_watches(true).await;
-    let blind = detect(&stage, BLIND.min(n / 4), FLIP_PAUSE * 2).await;
+    let blind = detect(&stage, "blind", BLIND.min(n), Shown::ByList).await;
     stage.silence_watches(false).await;
     database.until("disposals", no_wish, 0, often).await;
 
+    stage
+        .submit("last", BLIND.min(n), RUN_TIME_OF_THE_LAST)
+        .await;
+    let under_way =
+        "SELECT count(*) FROM tasks WHERE task_id LIKE 'last-%' AND state IN ('queued', 'running')";
+    database.until("deferred", under_way, 0, often).await;
     stage.kill_engine();
-    let sample = database.waiting(BLIND.min(n / 8)).await;
-    let since = database.last_change().await;
-    let ends = ends_of(&stage, &sample).await;
-    for (_, name, end) in &ends {
-        end_pod(&stage, name, end).await;
+    let last_ones = "SELECT count(*) FROM tasks WHERE task_id LIKE 'last-%' AND state = 'deferred'";
+    let ending = usize::try_from(database.number(last_ones).await).unwrap();
+    assert!(ending > 0, "all pods ended before the engine did");
+    while ended(&stage, "last").await.len() < ending {
+        tokio::time::sleep(LOOK).await;
     }
+    let since = database.last_change().await;
     let started = Instant::now();
     let started_at = chrono::Utc::now();
-    let (resumed, ()) = tokio::join!(database.resumed(since, ends.len()), stage.start_engine());
+    let (resumed, ()) = tokio::join!(database.resumed(since, ending), stage.start_engine());
     let last = resumed.values().max().unwrap();
     let watching_after_restart_ms = millis(*last - started);
     let listed = moment_of(&stage.said("the pods are listed").await);
@@ -137,7 +150,7 @@ pub async fn measure(n: usize, quiet: Duration) -> Waiting {
             .map(|(kind, count)| (kind, json!(count)))
             .collect::<serde_json::Map<_, _>>()
             .into(),
-        detect: flips,
+        detect: watched,
         detect_without_watch: blind,
         watching_after_restart_ms,
         list_in_ms,
@@ -161,70 +174,102 @@ fn difference(before: &[(String, u64)], after: &[(String, u64)]) -> Vec<(String,
         .collect()
 }
 
-/// Ends `count` pods, one each `pause`, and sees when the database has it.
-async fn detect(stage: &Stage, count: usize, pause: Duration) -> Latencies {
+/// How the end of a pod is known here, beside the engine.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    ByWatch,
+    ByList,
+}
+
+/// Lets `count` more tasks come and end, and sees how long after the cluster shows the end of a
+/// pod the database has it.
+async fn detect(stage: &Stage, name: &str, count: usize, shown: Shown) -> Latencies {
     let mut database = stage.database().await;
-    let sample = database.waiting(count).await;
-    let ends = ends_of(stage, &sample).await;
     let since = database.last_change().await;
-    let flipping = async {
-        let mut flipped = HashMap::new();
-        let mut tick = tokio::time::interval(pause);
-        for (task, name, end) in &ends {
-            tick.tick().await;
-            flipped.insert(*task, Instant::now());
-            end_pod(stage, name, end).await;
+    let version = stage.version().await;
+    let seeing = async {
+        match shown {
+            Shown::ByWatch => seen_by_watch(stage, name, &version, count).await,
+            Shown::ByList => seen_by_list(stage, name, count).await,
         }
-        flipped
     };
-    let (flipped, seen) = tokio::join!(flipping, database.resumed(since, ends.len()));
+    let (seen, resumed, ()) = tokio::join!(
+        seeing,
+        database.resumed(since, count),
+        stage.submit(name, count, RUN_TIME)
+    );
+    let tasks = stage.database().await.tasks_of_pods().await;
     Latencies::of(
-        flipped
-            .iter()
-            .map(|(task, flipped)| millis(seen[task].saturating_duration_since(*flipped)))
+        seen.iter()
+            .filter_map(|(pod, seen)| Some((tasks.get(pod)?, *seen)))
+            .filter_map(|(task, seen)| Some((*resumed.get(task)?, seen)))
+            .map(|(resumed, seen)| millis(resumed.saturating_duration_since(seen)))
             .collect(),
     )
 }
 
-/// The status with which each pod will have ended, made from the one that it has.
-async fn ends_of(stage: &Stage, sample: &[(i64, String)]) -> Vec<(i64, String, Value)> {
-    let mut ends = Vec::with_capacity(sample.len());
-    for (task, name) in sample {
-        let pod = stage.pods().get(name).await.unwrap();
-        ends.push((*task, name.clone(), end_of(&pod)));
+/// When a watch of this program's own first showed the end of each of `count` pods.
+async fn seen_by_watch(
+    stage: &Stage,
+    prefix: &str,
+    version: &str,
+    count: usize,
+) -> HashMap<String, Instant> {
+    let mut seen = HashMap::new();
+    let pods = stage.pods();
+    let params = WatchParams::default().timeout(290);
+    let mut events = Box::pin(pods.watch(&params, version).await.unwrap());
+    while seen.len() < count {
+        match events.try_next().await.unwrap() {
+            Some(WatchEvent::Modified(pod)) if has_ended(&pod) => {
+                let name = pod.metadata.name.unwrap();
+                if name.starts_with(prefix) {
+                    seen.entry(name).or_insert_with(Instant::now);
+                }
+            }
+            Some(WatchEvent::Error(error)) => panic!("{error:?}"),
+            Some(_) => {}
+            None => panic!("the watch ended before {count} pods had"),
+        }
     }
-    ends
+    seen
 }
 
-fn end_of(pod: &Pod) -> Value {
-    let mut container = serde_json::to_value(
-        &pod.status
-            .as_ref()
-            .unwrap()
-            .container_statuses
-            .as_ref()
-            .unwrap()[0],
-    )
-    .unwrap();
-    let started = container["state"]["running"]["startedAt"].clone();
-    container["ready"] = false.into();
-    container["started"] = false.into();
-    container["state"] = json!({"terminated": {
-        "exitCode": 0,
-        "reason": "Completed",
-        "startedAt": started,
-        "finishedAt": chrono::Utc::now().format("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        "containerID": container["containerID"],
-    }});
-    json!({"status": {"phase": "Succeeded", "containerStatuses": [container]}})
+/// When a list first showed each of `count` pods as ended.
+async fn seen_by_list(stage: &Stage, prefix: &str, count: usize) -> HashMap<String, Instant> {
+    let mut seen = HashMap::new();
+    while seen.len() < count {
+        for name in ended(stage, prefix).await {
+            seen.entry(name).or_insert_with(Instant::now);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    seen
 }
 
-async fn end_pod(stage: &Stage, name: &str, end: &Value) {
-    stage
-        .pods()
-        .patch_status(name, &PatchParams::default(), &Patch::Merge(end))
-        .await
-        .unwrap();
+/// The pods of this name and a suffix that have ended and are still there.
+async fn ended(stage: &Stage, prefix: &str) -> Vec<String> {
+    let ended = ListParams::default().fields("status.phase=Succeeded");
+    let pods = stage.pods().list(&ended).await.unwrap().items;
+    pods.into_iter()
+        .map(|pod| pod.metadata.name.unwrap())
+        .filter(|name| name.starts_with(prefix))
+        .collect()
+}
+
+fn has_ended(pod: &Pod) -> bool {
+    let containers = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.container_statuses.as_ref());
+    containers.is_some_and(|containers| {
+        containers.iter().any(|container| {
+            container
+                .state
+                .as_ref()
+                .is_some_and(|state| state.terminated.is_some())
+        })
+    })
 }
 
 /// The moment at the beginning of a line of the engine's log.

@@ -14,9 +14,6 @@ use super::owner::is_provably_dead;
 use super::running::{Shared, woken};
 use crate::store::{DueDisposal, StoreError};
 
-/// How many wishes are read at once.
-const DISPOSALS_AT_ONCE: u32 = 100;
-
 /// The longest wait before a wish that could not be carried out is tried again.
 const LONGEST_PUT_OFF: Duration = Duration::from_secs(60);
 
@@ -132,9 +129,11 @@ impl Disposing {
             return Ok(());
         }
         let now = shared.clock.now();
+        // Asked after every commit: no more than those under way, and as many as are free.
+        let at_most = u32::try_from(shared.settings.disposals).unwrap_or(u32::MAX);
         let due = shared
             .store
-            .due_disposals(&shared.scope, DISPOSALS_AT_ONCE, now)
+            .due_disposals(&shared.scope, at_most, now)
             .await?;
         let fresh = due
             .into_iter()
