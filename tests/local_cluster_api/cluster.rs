@@ -110,16 +110,22 @@ pub async fn until(pods: &Api<Pod>, name: &str, wanted: impl Fn(&Pod) -> bool) -
         let params = WatchParams::default()
             .fields(&format!("metadata.name={name}"))
             .timeout(60);
-        let events = pods.watch(&params, "0").await.unwrap();
-        let mut events = std::pin::pin!(events);
-        while let Some(event) = events.try_next().await.unwrap() {
-            match event {
-                WatchEvent::Added(pod) | WatchEvent::Modified(pod) if wanted(&pod) => return pod,
-                WatchEvent::Added(_) | WatchEvent::Modified(_) => {}
-                other => panic!("while waiting for {name}: {other:?}"),
+        'anew: loop {
+            let events = pods.watch(&params, "0").await.unwrap();
+            let mut events = std::pin::pin!(events);
+            while let Some(event) = events.try_next().await.unwrap() {
+                match event {
+                    WatchEvent::Added(pod) | WatchEvent::Modified(pod) if wanted(&pod) => {
+                        return pod;
+                    }
+                    WatchEvent::Added(_) | WatchEvent::Modified(_) => {}
+                    // A cluster that keeps few changes may have been faster than we are.
+                    WatchEvent::Error(status) if status.code == 410 => continue 'anew,
+                    other => panic!("while waiting for {name}: {other:?}"),
+                }
             }
+            panic!("the watch ended before {name} was as wanted");
         }
-        panic!("the watch ended before {name} was as wanted");
     };
     tokio::time::timeout(PATIENCE, watching)
         .await
