@@ -211,7 +211,7 @@ pub(crate) fn respond_collection(
             continue;
         };
         match delete(api, &key, options) {
-            Ok(object) => deleted.push(object),
+            Ok(object) => deleted.push(object.packed()),
             // Gone already is what was asked for.
             Err(refusal) if refusal.code == StatusCode::NOT_FOUND.as_u16() => {}
             Err(refusal) => return Err(refusal),

@@ -159,7 +159,8 @@ impl Columns {
     ) -> Value {
         let rows: Vec<Value> = objects
             .iter()
-            .map(|object| self.row(object, include_object))
+            // Each row's tree goes with the row.
+            .map(|object| self.row(&object.packed(), include_object))
             .collect();
         json!({
             "kind": "Table",

@@ -201,7 +201,10 @@ pub(crate) fn write(
             .into_bytes()
         }
         Form::Metadata | Form::MetadataList => {
-            let items: Vec<Value> = page.objects.iter().map(|one| form::metadata(one)).collect();
+            let items: Vec<Value> = {
+                let objects = page.objects.iter();
+                objects.map(|one| form::metadata(&one.packed())).collect()
+            };
             let list = json!({
                 "kind": "PartialObjectMetadataList",
                 "apiVersion": "meta.k8s.io/v1",
@@ -232,8 +235,8 @@ fn write_whole(collection: &Collection, metadata: &Value, objects: &[Object]) ->
             out.extend_from_slice(item.1);
             continue;
         }
-        let shown = form::shown(collection, object);
-        form::write_item(&mut out, &shown);
+        let object = object.packed();
+        form::write_item(&mut out, &form::shown(collection, &object));
     }
     out.extend_from_slice(b"]}\n");
     out

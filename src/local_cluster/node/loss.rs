@@ -17,7 +17,6 @@ use tokio::time::Instant;
 use super::kubelet::intake::is_final;
 use super::kubelet::shared::Shared;
 use super::kubelet::status::seconds;
-use super::kubelet::worker::key_of;
 use super::logs::LogStream;
 use super::scheduler::{self, Scheduler};
 use crate::local_cluster::objects::{EventKind, ObjectError, ObjectKey, Preconditions, Resource};
@@ -78,8 +77,11 @@ async fn at(moment: Option<Instant>) {
 async fn refuse_pods(shared: &Arc<Shared>) {
     let mut scheduler = Scheduler::without_node(Arc::clone(shared));
     let (pods, version) = shared.objects.list(Resource::Pod, None);
-    for pod in pods.iter().filter(|pod| scheduler::is_unscheduled(pod)) {
-        scheduler.schedule(pod);
+    // One after the other: what is looked at has a tree, and there may be very many.
+    for pod in pods {
+        if scheduler::is_unscheduled(&pod) {
+            scheduler.schedule(&pod);
+        }
     }
     let Ok(mut watch) = shared.objects.watch(Resource::Pod, Some(version)) else {
         return;
@@ -173,8 +175,8 @@ fn pods_of(shared: &Shared) -> Vec<ObjectKey> {
     let (pods, _) = shared.objects.list(Resource::Pod, None);
     let node = shared.config.name.as_str();
     pods.iter()
-        .filter(|pod| pod["spec"]["nodeName"] == node)
-        .filter_map(|pod| key_of(pod))
+        .filter(|pod| pod.text(&["spec", "nodeName"]).as_deref() == Some(node))
+        .filter_map(|pod| pod.key(Resource::Pod))
         .collect()
 }
 

@@ -244,8 +244,9 @@ impl Pods {
     async fn follow(&mut self) {
         let (pods, version) = self.shared.objects.list(Resource::Pod, None);
         self.forget_missing(&pods).await;
-        for pod in &pods {
-            self.look_at(pod, true);
+        // One after the other: what is looked at has a tree, and there may be very many.
+        for pod in pods {
+            self.look_at(&pod, true);
         }
         let Ok(mut watch) = self.shared.objects.watch(Resource::Pod, Some(version)) else {
             return;
