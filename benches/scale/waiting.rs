@@ -124,7 +124,7 @@ pub async fn measure(n: usize, quiet: Duration) -> Waiting {
     }
     let since = database.last_change().await;
     let started = Instant::now();
-    let started_at = chrono::Utc::now();
+    let started_at = adjourn::clock::Clock::system().now();
     let (resumed, ()) = tokio::join!(database.resumed(since, ending), stage.start_engine());
     let last = resumed.values().max().unwrap();
     let watching_after_restart_ms = millis(*last - started);

@@ -64,7 +64,7 @@ impl Model {
                         .position(|word| *word == entry);
                     Some((rank?, at, *id))
                 }
-                _ => None,
+                Queued(..) | Running { .. } | Deferred | ForRetry(_) | Ended(_) => None,
             })
             .collect();
         ready.sort_unstable();
@@ -187,7 +187,7 @@ impl Model {
                     *at -= back;
                     task.changed = now;
                 }
-                _ => {}
+                Queued(..) | Running { .. } | Deferred | ForRetry(_) | Ended(_) => {}
             }
             match task.place.clone() {
                 Running {
@@ -204,7 +204,7 @@ impl Model {
                     task.attempt += 1;
                     (task.place, task.changed) = (Queued("execute", now), now);
                 }
-                _ => {}
+                Queued(..) | Running { .. } | Deferred | ForRetry(_) | Ended(_) => {}
             }
         }
     }
