@@ -92,3 +92,25 @@ fn a_server_that_falls_silent_and_comes_back() {
     nothing_was_lost(&home, &diary);
     drop(serve);
 }
+
+/// With one request at a time, whoever waits for its turn must let the others have theirs.
+#[test]
+fn a_log_that_is_followed_live_with_one_request_at_a_time() {
+    let home = Home::new();
+    let config = home.write(
+        "adjourn.toml",
+        "[connections.kubernetes_default]\nrequests_at_once = 1\n",
+    );
+    let home = home.set("ADJOURN_CONFIG", &config);
+    let diary = home.diary();
+    let tasks: Vec<Value> = (0..6)
+        .map(|number| {
+            with(
+                task(&home, json!({"deferrable": false})),
+                json!({"task_id": format!("narrow-{number}")}),
+            )
+        })
+        .collect();
+    home.run(&["run", &home.task(&json!(tasks))]).expect(0);
+    assert_eq!(diary.closed().len(), tasks.len());
+}

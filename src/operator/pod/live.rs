@@ -7,8 +7,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use futures::StreamExt;
-use futures::stream::FuturesUnordered;
+use tokio::task::{JoinError, JoinSet};
 
 use super::call::{Call, OwnPod};
 use super::collect::{ended_at, wanted};
@@ -35,7 +34,9 @@ impl Call<'_> {
         };
         let mut seen = FirstSeen::default();
         let mut followed: HashMap<String, String> = HashMap::new();
-        let mut lines = FuturesUnordered::new();
+        // They read on by themselves: a reader that is held still while it stands in line for a
+        // request would keep the line from moving.
+        let mut lines = JoinSet::new();
         let mut looks = tokio::time::interval(self.look_interval(&observation));
         loop {
             let now = self.context.clock.now();
@@ -47,16 +48,17 @@ impl Call<'_> {
             }
             self.tell_start(own, &observation).await?;
             for follower in self.new_followers(own, &observation, &mut followed).await? {
-                lines.push(next_batch(follower));
+                lines.spawn(next_batch(follower));
             }
             tokio::select! {
                 _ = looks.tick() => observation = look(own, Some(observation)).await?,
-                Some((follower, batch)) = lines.next() => {
+                Some(read) = lines.join_next() => {
+                    let (follower, batch) = read.map_err(broke)?;
                     // Without a batch the log has ended for now; the verdict reads the rest.
                     if let Some(batch) = batch {
                         self.keep(own, &follower.container, batch).await?;
                         if !self.context.journal.log_is_full() {
-                            lines.push(next_batch(follower));
+                            lines.spawn(next_batch(follower));
                         }
                     }
                 }
@@ -127,6 +129,14 @@ impl Call<'_> {
             .append_log(uid, container, batch.lines, batch.cursor)
             .await?;
         Ok(())
+    }
+}
+
+/// A panic is the step's own: it goes on where the step is guarded.
+fn broke(error: JoinError) -> Failure {
+    match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(error) => Failure::transient(error.to_string()),
     }
 }
 
