@@ -122,8 +122,12 @@ impl Stage {
         self.engine.as_ref().unwrap().id()
     }
 
+    pub fn database_path(&self) -> PathBuf {
+        self.temp.path().join("tasks.db")
+    }
+
     pub async fn database(&self) -> Database {
-        Database::open(&self.temp.path().join("tasks.db")).await
+        Database::open(&self.database_path()).await
     }
 
     /// Submits `count` tasks whose pods run for `run_time`, with the program's own command.

@@ -190,8 +190,11 @@ async fn detect(stage: &Stage, count: usize) -> Latencies {
 /// kept, so that no list comes too late for one.
 async fn detect_blind(stage: &Stage, count: usize) -> Latencies {
     let mut database = stage.database().await;
-    stage.submit_kept("blind", count, RUN_TIME_OF_THE_LAST).await;
-    let under_way = "SELECT count(*) FROM tasks WHERE task_id LIKE 'blind-%' AND state <> 'deferred'";
+    stage
+        .submit_kept("blind", count, RUN_TIME_OF_THE_LAST)
+        .await;
+    let under_way =
+        "SELECT count(*) FROM tasks WHERE task_id LIKE 'blind-%' AND state <> 'deferred'";
     database.until("deferred", under_way, 0, LOOK).await;
     stage.all_run().await;
     stage.silence_watches(true).await;

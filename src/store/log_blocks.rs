@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::error::JobError;
 use super::logs::LogRow;
@@ -106,9 +106,8 @@ pub(super) async fn insert(
     let mut last_seq = row.log_seq;
     for mut block in pack(lines) {
         block.lines.push(b']');
-        let json = String::from_utf8(block.lines).map_err(|error| {
-            JobError::from(sqlx::Error::Encode(Box::new(error)))
-        })?;
+        let json = String::from_utf8(block.lines)
+            .map_err(|error| JobError::from(sqlx::Error::Encode(Box::new(error))))?;
         sqlx::query(
             "INSERT INTO log_blocks
                  (task, first_seq, last_seq, try_number, container, kind, lines, raw)
@@ -147,7 +146,9 @@ pub(super) fn unpack(row: &SqliteRow, after: i64) -> Result<Vec<LogRow>, sqlx::E
         .zip(lines)
         .filter(|(seq, _)| *seq > after)
         .map(|(seq, line)| {
-            let stamp = line.get(..STAMP_DIGITS).and_then(|digits| digits.parse().ok());
+            let stamp = line
+                .get(..STAMP_DIGITS)
+                .and_then(|digits| digits.parse().ok());
             let stamp_ns = stamp.ok_or_else(|| damaged("a line without its stamp"))?;
             let text = raw
                 .clone()
