@@ -99,7 +99,13 @@ fn known(resource: Resource, path: &str) -> bool {
         Resource::Namespace => &["status.phase"],
         Resource::Secret => &["type"],
         Resource::Node => &["spec.unschedulable"],
-        Resource::ConfigMap | Resource::ServiceAccount | Resource::Lease => &[],
+        Resource::ConfigMap
+        | Resource::ServiceAccount
+        | Resource::Lease
+        | Resource::Role
+        | Resource::RoleBinding
+        | Resource::ClusterRole
+        | Resource::ClusterRoleBinding => &[],
     };
     path == "metadata.name"
         || (path == "metadata.namespace" && resource.namespaced())
