@@ -14,6 +14,11 @@ pub(super) struct Term {
 }
 
 impl Term {
+    /// The value that the field at `path` must have, if this demands one.
+    pub fn demanded(&self, path: &str) -> Option<&str> {
+        (self.equal && self.path == path).then_some(self.value.as_str())
+    }
+
     pub fn matches(&self, object: &Object) -> bool {
         (read(object, &self.path) == self.value) == self.equal
     }
