@@ -21,7 +21,12 @@ fn rules() -> toml::Table {
 fn words<'a>(list: &'a toml::Value, member: Option<&str>) -> Vec<&'a str> {
     let words = list.as_array().unwrap().iter();
     words
-        .map(|word| member.map_or(word, |member| &word[member]).as_str().unwrap())
+        .map(|word| {
+            member
+                .map_or(word, |member| &word[member])
+                .as_str()
+                .unwrap()
+        })
         .collect()
 }
 
