@@ -5,11 +5,22 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 /// A moment in UTC. Stored as whole milliseconds since the Unix epoch.
 pub type Timestamp = DateTime<Utc>;
+
+/// `wait` after `moment`, or the last moment that there is: no wait is so long that it panics.
+#[must_use]
+pub fn after(moment: Timestamp, wait: Duration) -> Timestamp {
+    TimeDelta::from_std(wait)
+        .ok()
+        .and_then(|wait| moment.checked_add_signed(wait))
+        .unwrap_or(Timestamp::MAX_UTC)
+        .trunc_subsecs(3)
+}
 
 /// Where "now" comes from.
 #[derive(Clone)]

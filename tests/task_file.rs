@@ -100,7 +100,7 @@ secrets:
             "task.yaml:1:10: task_id: must be made of letters, digits, dashes, dots and underscores",
             "task.yaml:2:8: image: must be text, found a number: put it in quotes",
             "task.yaml:3:10: retries: must be a whole number from 0 to 4294967295",
-            "task.yaml:4:16: poll_interval: must be a length of time: seconds, or text such as 90s, 10m, 1h30m, 2d",
+            "task.yaml:4:16: poll_interval: must be a length of time of at most 100 years: seconds, or text such as 90s, 10m, 1h30m, 2d",
             "task.yaml:5:19: on_finish_action: must be one of delete_pod, delete_succeeded_pod, delete_active_pod, keep_pod, did you mean delete_pod?",
             "task.yaml:8:5: volumes[0].emptyDri: unknown field, did you mean emptyDir?",
             "task.yaml:9:5: volumes[1].name: is required here",
@@ -207,7 +207,7 @@ fn a_template_for_log_lines_is_tried_when_it_is_read() {
 fn a_number_that_may_be_octal_is_not_guessed_at() {
     let text = "task_id: t\nvolumes: [{name: v, secret: {secretName: s, defaultMode: 0644}}]\n";
     let found = errors(text);
-    assert!(found[0].contains("octal one as 0o644"), "{found:?}");
+    assert!(found[0].contains("octal number as 0o644"), "{found:?}");
     let text = text.replace("0644", "0o644");
     assert_eq!(one(&text).pod.volumes[0]["secret"]["defaultMode"], 420);
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::args::Format;
 use super::engine_room::template_environment;
-use super::error::{CliError, sentence};
+use super::error::CliError;
 use super::output::{answer, print_list, print_one, say, yaml};
 use super::situation::Situation;
 use super::{exit, input};
@@ -91,8 +91,10 @@ fn look(task: &TaskFile, args: &DryRunArgs, situation: &Situation) -> Result<Pre
         render: !args.no_render,
         show_secrets: args.show_secrets,
     };
-    preview(task, &plan, options, &mut rand::rng())
-        .map_err(|error| CliError::Usage(format!("task {}: {}", task.task_id, sentence(&error))))
+    preview(task, &plan, options, &mut rand::rng()).map_err(|error| CliError::Task {
+        task_id: task.task_id.clone(),
+        faults: error.to_string().lines().map(str::to_owned).collect(),
+    })
 }
 
 async fn print(previews: &[Preview], full: bool, format: Format) -> Result<(), CliError> {

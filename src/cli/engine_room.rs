@@ -143,7 +143,7 @@ pub(super) async fn reach(situation: &Situation, tasks: &[TaskFile]) -> Result<(
         let client = connections
             .client(&connection)
             .await
-            .map_err(|error| no_client(&error))?;
+            .map_err(|error| no_client(&connection.name, &error))?;
         client
             .ping()
             .await
@@ -152,13 +152,13 @@ pub(super) async fn reach(situation: &Situation, tasks: &[TaskFile]) -> Result<(
     Ok(())
 }
 
-fn no_client(error: &ConnectionError) -> CliError {
+fn no_client(name: &str, error: &ConnectionError) -> CliError {
     let words = sentence(error);
     match error {
         ConnectionError::Unknown { .. } => CliError::Usage(words),
         ConnectionError::Connect(ConnectError::NothingConfigured { .. }) => {
             CliError::Unreachable(format!("{words} (--kubeconfig PATH, --local)"))
         }
-        ConnectionError::Connect(_) => CliError::Unreachable(words),
+        ConnectionError::Connect(_) => CliError::Unreachable(format!("connection {name}: {words}")),
     }
 }

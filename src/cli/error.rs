@@ -30,6 +30,14 @@ pub enum CliError {
     /// The task file is wrong.
     #[error(transparent)]
     TaskFile(#[from] TaskFileErrors),
+    /// No pod can be made of a task.
+    #[error("task {task_id}: {}", faults.join("; "))]
+    Task {
+        /// The task.
+        task_id: String,
+        /// All that is wrong with it.
+        faults: Vec<String>,
+    },
     /// What was to be read cannot be.
     #[error("cannot read {what}: {source}")]
     Input {
@@ -84,6 +92,10 @@ impl CliError {
                 .0
                 .iter()
                 .map(|problem| format!("task {task_id}: {problem}"))
+                .collect(),
+            Self::Task { task_id, faults } => faults
+                .iter()
+                .map(|fault| format!("task {task_id}: {fault}"))
                 .collect(),
             Self::TaskFile(_) | Self::Config(_) => {
                 self.to_string().lines().map(str::to_owned).collect()

@@ -67,6 +67,7 @@ pub(super) fn of_error(error: &CliError) -> u8 {
         | CliError::SettingsFile { .. }
         | CliError::Telemetry(_)
         | CliError::TaskFile(_)
+        | CliError::Task { .. }
         | CliError::Input { .. }
         | CliError::Usage(_) => USAGE,
         CliError::NotFound(_) => NOT_FOUND,

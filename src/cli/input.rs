@@ -8,7 +8,7 @@ use super::error::CliError;
 use super::output::say;
 use super::situation::Situation;
 use crate::service::fresh_run_id;
-use crate::task::file::{self, TaskFile};
+use crate::task::file::{self, LARGEST_FILE, TaskFile, too_large};
 use crate::task::template::{TemplateContext, render_text};
 
 /// The text of a file, or of stdin for `-`, with the name for messages.
@@ -16,7 +16,7 @@ pub(super) async fn text(path: &Path) -> Result<(String, String), CliError> {
     let (name, read) = if path == Path::new("-") {
         ("stdin".to_owned(), stdin().await)
     } else {
-        (path.display().to_string(), std::fs::read_to_string(path))
+        (path.display().to_string(), file_text(path))
     };
     match read {
         Ok(text) => Ok((text, name)),
@@ -24,13 +24,35 @@ pub(super) async fn text(path: &Path) -> Result<(String, String), CliError> {
     }
 }
 
+fn file_text(path: &Path) -> io::Result<String> {
+    bounded(std::fs::File::open(path)?)
+}
+
+/// All that there is to read, as long as it can be a task file: not more of an endless one.
+fn bounded(input: impl Read) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    input
+        .take(LARGEST_FILE as u64 + 1)
+        .read_to_end(&mut bytes)?;
+    if let Some(fault) = too_large(bytes.len()) {
+        return Err(io::Error::other(format!("it {fault}")));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let bytes = error.as_bytes();
+        let at = error.utf8_error().valid_up_to();
+        let line = bytes[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let utf_16 = matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]);
+        io::Error::other(if utf_16 {
+            "it is UTF-16: save it as UTF-8".to_owned()
+        } else {
+            format!("it is not UTF-8 at line {line}: save it as UTF-8")
+        })
+    })
+}
+
 /// Waits for stdin beside everything else: a signal must find somebody who listens.
 async fn stdin() -> io::Result<String> {
-    let read = || {
-        let mut text = String::new();
-        io::stdin().read_to_string(&mut text).map(|_| text)
-    };
-    tokio::task::spawn_blocking(read)
+    tokio::task::spawn_blocking(|| bounded(io::stdin().lock()))
         .await
         .unwrap_or_else(|error| Err(io::Error::other(error)))
 }
@@ -82,7 +104,7 @@ fn template_text(task_file: &Path, template: &str, task_id: &str) -> Result<Stri
     } else {
         PathBuf::from(template)
     };
-    std::fs::read_to_string(&path).map_err(|source| CliError::Input {
+    file_text(&path).map_err(|source| CliError::Input {
         what: format!("pod_template_file {} of task {task_id}", path.display()),
         source,
     })

@@ -8,7 +8,7 @@ use super::attend::{Came, attend, attend_kill};
 use super::commit::{commit, put_off};
 use super::journal::StoreJournal;
 use super::running::Shared;
-use crate::clock::Timestamp;
+use crate::clock::{self, Timestamp};
 use crate::operator::{Failure, Operator, Step, TaskContext, WIND_UP};
 use crate::store::{StepCommit, TaskRow};
 use crate::task::deferral::{EventStatus, TriggerEvent};
@@ -142,8 +142,12 @@ fn fail(
     ending: Ending,
 ) -> StepCommit {
     let again = retryable && row.try_number < row.max_tries;
-    let retry_at =
-        again.then(|| shared.clock.now() + row.retry.delay(row.try_number, &mut rand::rng()));
+    let retry_at = again.then(|| {
+        clock::after(
+            shared.clock.now(),
+            row.retry.delay(row.try_number, &mut rand::rng()),
+        )
+    });
     StepCommit::Fail {
         ending,
         kind,

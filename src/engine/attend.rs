@@ -7,7 +7,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::running::Shared;
-use crate::clock::Timestamp;
+use crate::clock::{self, Timestamp};
 use crate::operator::{Failure, Step};
 use crate::store::{StoreError, TaskRow};
 use crate::task::state::{Entry, TaskState};
@@ -75,7 +75,7 @@ async fn look_after(
 ) -> Option<Came> {
     if now - *renewed >= chrono::Duration::from_std(shared.settings.heartbeat()).unwrap_or_default()
     {
-        let lease_until = now + shared.settings.lease;
+        let lease_until = clock::after(now, shared.settings.lease);
         crate::failpoint::reach!("renew.before");
         let renewal = shared
             .store

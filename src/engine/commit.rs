@@ -6,6 +6,7 @@ use std::time::Duration;
 use rand::RngExt;
 
 use super::running::Shared;
+use crate::clock;
 use crate::store::{StepCommit, StoreError, StoredTrigger, TaskRow};
 use crate::task::state::TaskState;
 
@@ -24,8 +25,8 @@ pub(super) fn put_off(
     let jittered = doubled.mul_f64(rand::rng().random_range(0.5..1.0));
     let wait = jittered.max(at_least.unwrap_or_default());
     let until = match row.deadline {
-        Some(deadline) if deadline > now => deadline.min(now + wait),
-        Some(_) | None => now + wait,
+        Some(deadline) if deadline > now => deadline.min(clock::after(now, wait)),
+        Some(_) | None => clock::after(now, wait),
     };
     StepCommit::Postpone { until, reason }
 }

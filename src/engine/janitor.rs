@@ -12,6 +12,7 @@ use super::clock_step::ClockSteps;
 use super::disposal::{Disposal, Disposer};
 use super::owner::is_provably_dead;
 use super::running::Shared;
+use crate::clock;
 use crate::store::{DueDisposal, StoreError};
 
 /// The longest wait before a wish that could not be carried out is tried again.
@@ -62,7 +63,7 @@ fn note(what: &str, result: Result<(), StoreError>) {
 /// Says that this engine is alive.
 pub(super) async fn sign_of_life(shared: &Shared) -> Result<(), StoreError> {
     let now = shared.clock.now();
-    let alive_until = now + shared.settings.lease;
+    let alive_until = clock::after(now, shared.settings.lease);
     shared
         .store
         .engine_alive(
@@ -193,7 +194,7 @@ async fn carry_out(shared: &Shared, due: DueDisposal) {
             let wait = doubled
                 .mul_f64(rand::rng().random_range(0.5..1.0))
                 .max(retry_after.unwrap_or_default());
-            let until = shared.clock.now() + wait;
+            let until = clock::after(shared.clock.now(), wait);
             shared.store.disposal_put_off(due.id, until, why).await
         }
     };

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::attempt;
 use super::pace::Pace;
 use super::running::{Shared, woken};
+use crate::clock;
 use crate::store::StartLimits;
 
 pub(super) async fn run(shared: Arc<Shared>) {
@@ -75,7 +76,7 @@ async fn fill(
             &shared.scope,
             free,
             limits,
-            now + shared.settings.lease,
+            clock::after(now, shared.settings.lease),
             now,
         )
         .await;

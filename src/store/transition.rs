@@ -4,7 +4,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::error::{JobError, StoreError};
 use super::rows::{TaskRow, to_ms};
-use crate::clock::Timestamp;
+use crate::clock::{self, Timestamp};
 use crate::task::deferral::{TriggerEvent, TriggerSpec};
 use crate::task::outcome::FailureKind;
 use crate::task::state::{Effect, Entry, TaskEvent, TaskState, apply};
@@ -165,9 +165,11 @@ fn carry_out<'a>(
         Effect::BeginAttempt => {
             after.started_at = after.started_at.or(Some(now));
             // A second claim of the same attempt must not move its deadline.
-            after.deadline = after
-                .deadline
-                .or_else(|| after.execution_timeout.map(|timeout| now + timeout));
+            after.deadline = after.deadline.or_else(|| {
+                after
+                    .execution_timeout
+                    .map(|timeout| clock::after(now, timeout))
+            });
         }
         Effect::ArmTrigger => {
             let (Some(spec), Some(owner)) = (change.trigger, change.owner) else {

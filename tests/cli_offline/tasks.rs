@@ -135,7 +135,7 @@ fn run_needs_a_cluster_and_stores_nothing_without_one() {
     sandbox.file("hello.yaml", HELLO);
     sandbox.adjourn("run hello.yaml --kubeconfig gone").bad(
         4,
-        "error: cannot read the kubeconfig gone: check the path and its permissions: No such file or directory (os error 2)",
+        "error: connection kubernetes_default: cannot read the kubeconfig gone: check the path and its permissions: No such file or directory (os error 2)",
     );
     let done = sandbox.adjourn("run hello.yaml");
     assert_eq!((done.code, done.out.as_str()), (4, ""));

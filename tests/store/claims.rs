@@ -193,3 +193,16 @@ async fn orphaned_triggers_pass_to_a_living_engine_and_others_do_not() {
     assert_eq!(whole[0].spec, trigger());
     assert_eq!(whole[0].fence, store.task(ids[1]).await.unwrap().fence);
 }
+
+#[tokio::test]
+async fn a_timeout_beyond_all_time_is_claimed_like_any_other() {
+    let place = Place::new();
+    let store = place.store().await;
+    let mut task = new_task("patient");
+    task.execution_timeout = Some(std::time::Duration::MAX);
+    store.submit(vec![task], at(0)).await.unwrap();
+    let claimed = claim_one(&store, 1).await;
+    assert!(claimed.row.deadline.unwrap() > at(100 * 365 * 86_400));
+    let again = store.task(claimed.row.id).await.unwrap();
+    assert_eq!(again.deadline, claimed.row.deadline);
+}

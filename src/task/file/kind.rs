@@ -143,7 +143,11 @@ impl Kind {
             (Self::LineTemplate, Content::Text(text)) => {
                 if let Err(error) = LogFormatter::new(text) {
                     for (_, what) in error.failures {
-                        let message = format!("{what}; container and message are");
+                        let message = if what.ends_with("is not defined") {
+                            format!("{what}; container and message are")
+                        } else {
+                            what
+                        };
                         problems.push(node.position, path, message);
                     }
                 }

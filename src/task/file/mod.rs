@@ -14,6 +14,8 @@ mod choices;
 mod definition;
 pub(in crate::task) mod keys;
 pub(in crate::task) mod kind;
+mod limits;
+mod names;
 mod parameters;
 mod parse;
 mod pod_text;
@@ -21,12 +23,14 @@ pub(crate) mod problem;
 mod schema;
 pub(crate) mod seconds;
 pub(crate) mod yaml;
+mod yaml_words;
 
 pub use choices::{
     Callback, CallbackEvent, ContainerSelection, DeployType, OnFinishAction, OnKillAction,
     PullSecrets, SecretMount, SelectedContainers, SkipCodes, Webhook,
 };
 pub use definition::{TaskFile, UnknownForm};
+pub use limits::{DEEPEST, LARGEST_FILE, MOST_TASKS, too_large};
 pub use parameters::PodParameters;
 pub use parse::{from_value, parse};
 pub use pod_text::read_pod;

@@ -7,12 +7,11 @@ use serde_json::{Map, Value, json};
 
 use super::definition::TaskFile;
 use super::keys::{self, ELSEWHERE, Key, Owner, find};
+use super::limits::{DEEPEST, MOST_TASKS, depth};
+use super::names::{key_fault, run_fault};
 use super::problem::{Problem, Problems, Stage, TaskFileErrors, element, nearest};
 use super::yaml::{self, Content, Entry, Node};
 use crate::task::retry::RetryPolicy;
-
-/// The longest name of a task or a group.
-const LONGEST_KEY: usize = 250;
 
 /// Reads a task file: YAML or JSON, one task, several documents, or a list.
 ///
@@ -48,6 +47,14 @@ pub fn parse(text: &str, origin: &str) -> Result<Vec<TaskFile>, TaskFileErrors> 
 /// Everything that is wrong with it.
 pub fn from_value(value: &Value, origin: &str) -> Result<TaskFile, TaskFileErrors> {
     let mut problems = Problems::new(Stage::Parameters);
+    if depth(value) > DEEPEST {
+        let message = format!("is nested more than {DEEPEST} levels deep, and a task may not be");
+        problems.push(None, "", message);
+        return Err(TaskFileErrors {
+            origin: origin.to_owned(),
+            problems: problems.into_sorted(),
+        });
+    }
     let task = read_task(&Node::from_value(value), "", &mut problems);
     let problems = problems.into_sorted();
     match task {
@@ -91,6 +98,14 @@ fn read_documents(documents: &[Node], problems: &mut Problems) -> Vec<TaskFile> 
             "",
             "holds no task: give at least task_id and image, or see `adjourn schema`",
         );
+    }
+    if found.len() > MOST_TASKS {
+        let message = format!(
+            "holds {} tasks, and one file may hold {MOST_TASKS}: split it",
+            found.len()
+        );
+        problems.push(None, "", message);
+        return Vec::new();
     }
     let mut tasks: Vec<TaskFile> = Vec::new();
     let mut places: HashMap<(String, String, Option<String>, i32), String> = HashMap::new();
@@ -137,6 +152,16 @@ fn read_task(node: &Node, path: &str, problems: &mut Problems) -> Option<TaskFil
         );
         return None;
     };
+    if let Some(kind) = kubernetes_kind(entries) {
+        let what = match kind {
+            "Pod" => {
+                "this is a pod and no task: give a task_id, and put the pod under full_pod_spec"
+            }
+            _ => "this is an object of Kubernetes and no task: give task_id and image",
+        };
+        problems.push(node.position, path, what);
+        return None;
+    }
     let mut reading = Reading::default();
     for entry in entries {
         reading.entry(entry, path, problems);
@@ -149,6 +174,26 @@ fn read_task(node: &Node, path: &str, problems: &mut Problems) -> Option<TaskFil
         .map_err(|error| problems.push(node.position, path, error))
         .ok()
         .flatten()
+}
+
+/// The kind of an object of the Kubernetes API that stands in place of a task.
+fn kubernetes_kind(entries: &[Entry]) -> Option<&str> {
+    let text = |name: &str| {
+        let entry = entries.iter().find(|entry| entry.key == name)?;
+        match &entry.value.content {
+            Content::Text(text) => Some(text.as_str()),
+            Content::Null
+            | Content::Boolean(_)
+            | Content::Number(_)
+            | Content::List(_)
+            | Content::Mapping(_) => None,
+        }
+    };
+    text("apiVersion")?;
+    match text("task_id") {
+        Some(_) => None,
+        None => text("kind"),
+    }
 }
 
 /// The values of one task, sorted by whose they are.
@@ -256,6 +301,18 @@ impl Reading {
                 fault,
             );
         }
+        if self.pod.get("in_cluster") == Some(&json!(true))
+            && self
+                .pod
+                .get("config_file")
+                .is_some_and(|path| *path != json!(""))
+        {
+            problems.push(
+                position("config_file"),
+                super::problem::child(path, "config_file"),
+                "cannot stand beside in_cluster: true, two ways to a cluster: give only one of them",
+            );
+        }
         self.broken |= problems.len() > before;
     }
 
@@ -332,43 +389,5 @@ fn unknown(name: &str) -> String {
     match elsewhere.or_else(|| nearest(name, keys::all().map(|key| key.name))) {
         Some(known) => format!("unknown key, did you mean {known}?"),
         None => "unknown key: `adjourn schema` lists the known ones".to_owned(),
-    }
-}
-
-/// What is wrong with the name of a task or a group.
-fn key_fault(name: &str) -> Option<String> {
-    let length = name.chars().count();
-    if length == 0 {
-        Some("must not be empty".to_owned())
-    } else if length > LONGEST_KEY {
-        Some(format!(
-            "must have at most {LONGEST_KEY} characters, has {length}"
-        ))
-    } else if !name
-        .chars()
-        .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'))
-    {
-        Some("must be made of letters, digits, dashes, dots and underscores".to_owned())
-    } else {
-        None
-    }
-}
-
-/// What is wrong with the name of a run. A slash would make `dag_id/task_id/run_id` ambiguous.
-fn run_fault(name: &str) -> Option<String> {
-    let length = name.chars().count();
-    if length == 0 {
-        Some("must not be empty".to_owned())
-    } else if length > LONGEST_KEY {
-        Some(format!(
-            "must have at most {LONGEST_KEY} characters, has {length}"
-        ))
-    } else if name
-        .chars()
-        .any(|c| c == '/' || c.is_whitespace() || c.is_control())
-    {
-        Some("must have no slash, no white space and no control character".to_owned())
-    } else {
-        None
     }
 }

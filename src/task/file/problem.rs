@@ -145,9 +145,19 @@ impl Problems {
     pub(crate) fn wrong_type(&mut self, node: &Node, path: &str, wanted: &str) {
         let hint = match node.content {
             Content::Number(_) | Content::Boolean(_) if wanted == "text" => ": put it in quotes",
-            Content::Text(_) if wanted == "true or false" => ": write it without quotes",
-            Content::Text(_) if wanted.ends_with("number") => {
-                ": write it without quotes, and an octal one as 0o644"
+            Content::Text(ref text) if wanted == "true or false" => match text.as_str() {
+                "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "True" | "TRUE" => ": write true",
+                "no" | "No" | "NO" | "off" | "Off" | "OFF" | "False" | "FALSE" => ": write false",
+                "true" | "false" => ": write it without quotes",
+                _ => "",
+            },
+            Content::Text(ref text) if wanted.contains("whole number") => {
+                let digits = text.chars().all(|c| c.is_ascii_digit());
+                match (digits, text.starts_with('0') && text.len() > 1) {
+                    (true, true) => ": write an octal number as 0o644",
+                    (true, false) => ": write it without quotes",
+                    (false, _) => "",
+                }
             }
             Content::Null
             | Content::Boolean(_)

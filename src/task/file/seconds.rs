@@ -7,10 +7,23 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Number, Value};
 
 /// What a length of time may look like, for messages.
-pub(crate) const WANTED: &str = "a length of time: seconds, or text such as 90s, 10m, 1h30m, 2d";
+pub(crate) const WANTED: &str =
+    "a length of time of at most 100 years: seconds, or text such as 90s, 10m, 1h30m, 2d";
+
+/// Longer than anybody waits, and short enough to be added to any moment.
+const LONGEST: Duration = Duration::from_secs(100 * 366 * 86_400);
 
 /// Reads a number of seconds or a text such as `1h30m`.
 pub(crate) fn read(value: &Value) -> Option<Duration> {
+    any_length(value).filter(|length| *length <= LONGEST)
+}
+
+/// What an earlier version stored without that bound is kept as the longest.
+fn read_stored(value: &Value) -> Option<Duration> {
+    any_length(value).map(|length| length.min(LONGEST))
+}
+
+fn any_length(value: &Value) -> Option<Duration> {
     match value {
         Value::Number(number) => Duration::try_from_secs_f64(number.as_f64()?).ok(),
         Value::String(text) => read_text(text),
@@ -69,14 +82,14 @@ pub(crate) fn serialize<S: Serializer>(
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Duration, D::Error> {
-    read(&Value::deserialize(deserializer)?).ok_or_else(|| D::Error::custom(WANTED))
+    read_stored(&Value::deserialize(deserializer)?).ok_or_else(|| D::Error::custom(WANTED))
 }
 
 /// The same for a length of time that may be absent.
 pub(crate) mod option {
     use super::{
-        Deserialize, Deserializer, Duration, Error, Serialize, Serializer, Value, WANTED, read,
-        to_number,
+        Deserialize, Deserializer, Duration, Error, Serialize, Serializer, Value, WANTED,
+        read_stored, to_number,
     };
 
     pub(crate) fn serialize<S: Serializer>(
@@ -93,7 +106,7 @@ pub(crate) mod option {
         if value.is_null() {
             return Ok(None);
         }
-        read(&value)
+        read_stored(&value)
             .map(Some)
             .ok_or_else(|| D::Error::custom(WANTED))
     }
@@ -139,6 +152,8 @@ mod tests {
             json!("5m1h"),
             json!("5m5m"),
             json!("1e400s"),
+            json!(1e15),
+            json!("40000d"),
             json!(true),
             json!([]),
         ] {

@@ -11,6 +11,9 @@ use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use serde_saphyr::{Location, Spanned};
 
+use super::limits;
+use super::yaml_words::words;
+
 /// Where something stands in a text, both counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
@@ -72,10 +75,26 @@ pub struct SyntaxError {
 /// # Errors
 /// The first place where the text is not YAML.
 pub fn documents(text: &str) -> Result<Vec<Node>, SyntaxError> {
+    if let Some(message) = limits::too_large(text.len()) {
+        return Err(SyntaxError {
+            message,
+            position: None,
+        });
+    }
     let options = serde_saphyr::options! {
         strict_booleans: true,
+        reject_unsupported_tags: true,
         leading_zero_numbers_as_strings: true,
         duplicate_keys: serde_saphyr::DuplicateKeyPolicy::Error,
+        budget: serde_saphyr::budget! {
+            max_depth: limits::DEEPEST,
+            max_documents: limits::MOST_TASKS,
+            max_nodes: limits::MOST_VALUES,
+            max_events: 2 * limits::MOST_VALUES,
+        },
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: limits::MOST_REPEATED,
+        },
     };
     let documents: Vec<Spanned<Tree>> = serde_saphyr::from_multiple_with_options(text, options)
         .map_err(|error| {
@@ -176,45 +195,6 @@ fn node(tree: Spanned<Tree>) -> Node {
         content,
         position: position(tree.referenced),
     }
-}
-
-/// What is wrong, in words for the writer of the file.
-fn words(error: &serde_saphyr::Error) -> String {
-    if let serde_saphyr::Error::DuplicateMappingKey { key, .. } = error {
-        return match key {
-            Some(key) => format!("{key}: the key stands here a second time"),
-            None => "the key stands here a second time".to_owned(),
-        };
-    }
-    if let serde_saphyr::Error::NonFiniteFloat { .. } = error {
-        return "a number must be finite: put it in quotes if text is meant".to_owned();
-    }
-    if let serde_saphyr::Error::NullIntoString { .. } = error {
-        return "a key must not be null".to_owned();
-    }
-    syntax(&error.render())
-}
-
-/// The parser's own sentence carries the position at its end; ours stands in front. What people
-/// most often did to get there is said too.
-fn syntax(sentence: &str) -> String {
-    let first = sentence.lines().next().unwrap_or_default();
-    let fault = match first.rfind(" at line ") {
-        Some(end) => &first[..end],
-        None => first,
-    };
-    let hint = if fault.contains("mapping values are not allowed") {
-        ": is the indentation right? Text with a colon in it needs quotes"
-    } else if fault.contains("found a tab") {
-        ": indent with spaces"
-    } else if fault.contains("unknown escape character") {
-        ": use single quotes to keep backslashes as they are"
-    } else if fault.contains("expected string scalar") {
-        ": a key must be text"
-    } else {
-        ""
-    };
-    format!("not valid YAML: {fault}{hint}")
 }
 
 /// The tree as serde hands it over.

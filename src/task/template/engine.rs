@@ -5,8 +5,17 @@ use std::sync::LazyLock;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 
-/// How many steps one template may take, so that a loop in a task file cannot hold up a daemon.
-const FUEL: u64 = 1_000_000;
+/// How many steps all templates of one task may take together, so that a loop in a task file
+/// cannot hold up a daemon. A step pays for 64 bytes too, so memory is bounded with it.
+const FUEL: u64 = 200_000;
+
+/// The longest template, in bytes. No argument and no variable of a process can be longer than
+/// half of that.
+const LONGEST_TEMPLATE: usize = 256 << 10;
+
+/// How much text all templates of one task may make together, in bytes. An API server takes no
+/// pod of that size.
+const MOST_OUTPUT: usize = 2 << 20;
 
 /// Strict: a name that is not there is an error and never empty text.
 pub(super) static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
@@ -16,7 +25,6 @@ pub(super) static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
         engine.set_syntax(syntax);
     }
-    engine.set_fuel(Some(FUEL));
     engine.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     engine
 });
@@ -26,12 +34,71 @@ pub(super) fn is_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%") || text.contains("{#")
 }
 
-/// Renders `text`. The error is a sentence for the user, without values.
-pub(super) fn render(text: &str, context: &Value) -> Result<String, String> {
-    ENGINE
-        .template_from_str(text)
-        .and_then(|template| template.render(context.clone()))
-        .map_err(|error| explain(text, context, &error))
+/// Renders the templates of one task, within the bounds that they share.
+pub(super) struct Renderer {
+    engine: Environment<'static>,
+    fuel: u64,
+    output: usize,
+    exhausted: bool,
+}
+
+impl Renderer {
+    pub(super) fn new() -> Self {
+        Self {
+            engine: ENGINE.clone(),
+            fuel: FUEL,
+            output: MOST_OUTPUT,
+            exhausted: false,
+        }
+    }
+
+    /// Renders `text`. The error is a sentence for the user, without values.
+    pub(super) fn render(&mut self, text: &str, context: &Value) -> Result<String, String> {
+        if text.len() > LONGEST_TEMPLATE {
+            return Err(format!(
+                "the template is longer than {} KiB: let the container fetch large data itself",
+                LONGEST_TEMPLATE >> 10
+            ));
+        }
+        self.engine.set_fuel(Some(self.fuel));
+        let rendered = self
+            .engine
+            .template_from_str(text)
+            .and_then(|template| {
+                let captured = template.render_captured(context.clone())?;
+                let left = captured.state().fuel_levels().map(|(_, left)| left);
+                Ok((captured.into_output(), left))
+            })
+            .map_err(|error| (error.kind(), explain(text, context, &error)));
+        match rendered {
+            Ok((output, left)) => {
+                self.fuel = left.unwrap_or_default();
+                match self.output.checked_sub(output.len()) {
+                    Some(left) => {
+                        self.output = left;
+                        Ok(output)
+                    }
+                    None => {
+                        self.exhausted = true;
+                        Err(format!(
+                            "the task's templates make more than {} MiB of text",
+                            MOST_OUTPUT >> 20
+                        ))
+                    }
+                }
+            }
+            Err((ErrorKind::OutOfFuel, what)) => {
+                self.exhausted = true;
+                Err(what)
+            }
+            Err((_, what)) => Err(what),
+        }
+    }
+
+    /// Whether the bounds have been met, which was told: nothing more is rendered then.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.exhausted
+    }
 }
 
 /// What is wrong, in words that name what is missing.
@@ -40,6 +107,11 @@ pub(super) fn explain(text: &str, context: &Value, error: &Error) -> String {
         && let Some(missing) = missing_names(text, context)
     {
         return format!("{missing} is not defined");
+    }
+    if error.kind() == ErrorKind::OutOfFuel {
+        return "the template takes too many steps or makes too much text: is there a loop that \
+                hardly ends?"
+            .to_owned();
     }
     let detail = error.detail().map_or_else(
         || error.kind().to_string(),

@@ -13,6 +13,9 @@ pub struct LogFormatter(Environment<'static>);
 
 const NAME: &str = "line";
 
+/// How many steps the template may take for one line.
+const FUEL: u64 = 50_000;
+
 impl LogFormatter {
     /// Compiles `template`, which may name `container` and `message`.
     ///
@@ -24,6 +27,7 @@ impl LogFormatter {
         };
         let mut engine = Environment::new();
         engine.set_undefined_behavior(UndefinedBehavior::Strict);
+        engine.set_fuel(Some(FUEL));
         engine.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         engine
             .add_template_owned(NAME, template.to_owned())

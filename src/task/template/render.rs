@@ -34,6 +34,7 @@ pub fn render(
     };
     let mut value = serde_json::to_value(parameters).map_err(|error| fail(error.to_string()))?;
     let mut rendering = Rendering {
+        renderer: engine::Renderer::new(),
         context: context.to_value(),
         failures: Vec::new(),
         changed: false,
@@ -66,12 +67,15 @@ pub fn render_text(
     if !engine::is_template(text) {
         return Ok(text.to_owned());
     }
-    engine::render(text, &context.to_value()).map_err(|what| TemplateError {
-        failures: vec![(field.to_owned(), what)],
-    })
+    engine::Renderer::new()
+        .render(text, &context.to_value())
+        .map_err(|what| TemplateError {
+            failures: vec![(field.to_owned(), what)],
+        })
 }
 
 struct Rendering {
+    renderer: engine::Renderer,
     context: minijinja::Value,
     failures: Vec<(String, String)>,
     changed: bool,
@@ -140,10 +144,10 @@ impl Rendering {
     fn every_text(&mut self, value: &mut Value, path: &str) {
         match value {
             Value::String(text) => {
-                if !engine::is_template(text) {
+                if !engine::is_template(text) || self.renderer.is_exhausted() {
                     return;
                 }
-                match engine::render(text, &self.context) {
+                match self.renderer.render(text, &self.context) {
                     Ok(rendered) => {
                         *text = rendered;
                         self.changed = true;

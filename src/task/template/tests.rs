@@ -246,3 +246,10 @@ fn a_template_cannot_run_for_ever() {
     };
     assert!(render(&parameters, &context()).is_err());
 }
+
+#[test]
+fn a_loop_in_a_line_template_ends() {
+    let endless = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}{{ message }}";
+    let error = LogFormatter::new(endless).unwrap_err();
+    assert!(error.to_string().contains("too many steps"), "{error}");
+}
