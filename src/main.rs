@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // The local cluster's own processes (its server, one shim per container) are this same binary.
     // They are told apart before anything starts a thread: a shim must be single-threaded when it

@@ -53,6 +53,8 @@ impl Stage {
         options.settings.simulate = simulate;
         options.settings.plain_processes = !simulate;
         options.settings.faults = true;
+        // The events of a hundred thousand starts, so that no watch has to list all pods again.
+        options.settings.watch_history = Some(1_000_000);
         let cluster = start(&cluster_dir, &options).unwrap();
         let kubeconfig = Kubeconfig::read_from(&cluster.kubeconfig).unwrap();
         let options = KubeConfigOptions::default();
@@ -120,15 +122,28 @@ impl Stage {
         self.engine.as_ref().unwrap().id()
     }
 
+    pub fn database_path(&self) -> PathBuf {
+        self.temp.path().join("tasks.db")
+    }
+
     pub async fn database(&self) -> Database {
-        Database::open(&self.temp.path().join("tasks.db")).await
+        Database::open(&self.database_path()).await
     }
 
     /// Submits `count` tasks whose pods run for `run_time`, with the program's own command.
     pub async fn submit(&self, name: &str, count: usize, run_time: &str) {
+        self.submit_as(name, count, run_time, "delete_pod").await;
+    }
+
+    /// The same, and their pods stay when they have ended.
+    pub async fn submit_kept(&self, name: &str, count: usize, run_time: &str) {
+        self.submit_as(name, count, run_time, "keep_pod").await;
+    }
+
+    async fn submit_as(&self, name: &str, count: usize, run_time: &str, on_finish: &str) {
         for from in (0..count).step_by(FILE) {
             let tasks: Vec<Value> = (from..count.min(from + FILE))
-                .map(|number| task(&format!("{name}-{number}"), run_time))
+                .map(|number| task(&format!("{name}-{number}"), run_time, on_finish))
                 .collect();
             self.submit_tasks(&tasks).await;
         }
@@ -186,8 +201,8 @@ impl Stage {
     }
 }
 
-/// A task of the usual kind: its pod runs for `run_time` and is deleted at its end.
-fn task(name: &str, run_time: &str) -> Value {
+/// A task of the usual kind: its pod runs for `run_time`.
+fn task(name: &str, run_time: &str, on_finish: &str) -> Value {
     json!({
         "dag_id": "scale",
         "task_id": name,
@@ -196,5 +211,6 @@ fn task(name: &str, run_time: &str) -> Value {
         "cmds": ["report"],
         "arguments": ["--day", "2026-11-24"],
         "annotations": {"simulate.adjourn/run-time": run_time},
+        "on_finish_action": on_finish,
     })
 }

@@ -102,11 +102,9 @@ pub async fn measure(n: usize, quiet: Duration) -> Waiting {
     let more = difference(&requests, &stage.requests().await);
     let api_requests_per_s = more.iter().map(|(_, count)| *count as f64).sum::<f64>() / seconds;
 
-    let watched = detect(&stage, "watched", ENDING.min(n), Shown::ByWatch).await;
+    let watched = detect(&stage, ENDING.min(n)).await;
     database.until("disposals", no_wish, 0, often).await;
-    stage.silence_watches(true).await;
-    let blind = detect(&stage, "blind", BLIND.min(n), Shown::ByList).await;
-    stage.silence_watches(false).await;
+    let blind = detect_blind(&stage, BLIND.min(n)).await;
     database.until("disposals", no_wish, 0, often).await;
 
     stage
@@ -174,30 +172,46 @@ fn difference(before: &[(String, u64)], after: &[(String, u64)]) -> Vec<(String,
         .collect()
 }
 
-/// How the end of a pod is known here, beside the engine.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Shown {
-    ByWatch,
-    ByList,
-}
-
-/// Lets `count` more tasks come and end, and sees how long after the cluster shows the end of a
-/// pod the database has it.
-async fn detect(stage: &Stage, name: &str, count: usize, shown: Shown) -> Latencies {
+/// Lets `count` more tasks come and end, and sees how long after a watch shows the end of a pod
+/// the database has it.
+async fn detect(stage: &Stage, count: usize) -> Latencies {
     let mut database = stage.database().await;
     let since = database.last_change().await;
     let version = stage.version().await;
-    let seeing = async {
-        match shown {
-            Shown::ByWatch => seen_by_watch(stage, name, &version, count).await,
-            Shown::ByList => seen_by_list(stage, name, count).await,
-        }
-    };
     let (seen, resumed, ()) = tokio::join!(
-        seeing,
+        seen_by_watch(stage, "watched", &version, count),
         database.resumed(since, count),
-        stage.submit(name, count, RUN_TIME)
+        stage.submit("watched", count, RUN_TIME)
     );
+    latencies(stage, &seen, &resumed).await
+}
+
+/// The same while all watches are silent, of pods that the engine has seen run before. They are
+/// kept, so that no list comes too late for one.
+async fn detect_blind(stage: &Stage, count: usize) -> Latencies {
+    let mut database = stage.database().await;
+    stage
+        .submit_kept("blind", count, RUN_TIME_OF_THE_LAST)
+        .await;
+    let under_way =
+        "SELECT count(*) FROM tasks WHERE task_id LIKE 'blind-%' AND state <> 'deferred'";
+    database.until("deferred", under_way, 0, LOOK).await;
+    stage.all_run().await;
+    stage.silence_watches(true).await;
+    let since = database.last_change().await;
+    let (seen, resumed) = tokio::join!(
+        seen_by_list(stage, "blind", count),
+        database.resumed(since, count)
+    );
+    stage.silence_watches(false).await;
+    latencies(stage, &seen, &resumed).await
+}
+
+async fn latencies(
+    stage: &Stage,
+    seen: &HashMap<String, Instant>,
+    resumed: &HashMap<i64, Instant>,
+) -> Latencies {
     let tasks = stage.database().await.tasks_of_pods().await;
     Latencies::of(
         seen.iter()

@@ -71,9 +71,11 @@ pub(super) async fn commit(shared: &Arc<Shared>, row: &TaskRow, step: StepCommit
     }
 }
 
-/// Hands a new trigger to this engine's own triggerer, which need not look for it in the store.
+/// Hands what the step left to this engine's own triggerer or janitor, which need not look for it
+/// in the store.
 fn announce(shared: &Shared, after: &TaskRow, step: StepCommit) {
     let StepCommit::Defer { trigger, .. } = step else {
+        shared.wished.notify_one();
         return;
     };
     if after.state != TaskState::Deferred {

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::clock_step::ClockSteps;
 use super::disposal::{Disposal, Disposer};
 use super::owner::is_provably_dead;
-use super::running::{Shared, woken};
+use super::running::Shared;
 use crate::clock;
 use crate::store::{DueDisposal, StoreError};
 
@@ -19,7 +19,7 @@ use crate::store::{DueDisposal, StoreError};
 const LONGEST_PUT_OFF: Duration = Duration::from_secs(60);
 
 pub(super) async fn run(shared: Arc<Shared>) {
-    let mut changes = shared.store.changes();
+    let look = shared.settings.look;
     let mut last_sign = tokio::time::Instant::now();
     let mut tidied: Option<tokio::time::Instant> = None;
     let mut disposing = Disposing::default();
@@ -30,20 +30,25 @@ pub(super) async fn run(shared: Arc<Shared>) {
             note("give a sign of life", sign_of_life(&shared).await);
         }
         if !shared.yields().await {
-            // Changes come fast; what only time brings about is looked for now and then.
-            if tidied.is_none_or(|tidied| tidied.elapsed() >= shared.settings.look) {
+            // Wishes come fast; what only time or another process brings about is looked for now
+            // and then.
+            if tidied.is_none_or(|tidied| tidied.elapsed() >= look) {
                 tidied = Some(tokio::time::Instant::now());
+                disposing.ask = true;
                 note("begin waits again", clock.look(&shared).await);
                 note("take over what dead engines held", take_over(&shared).await);
                 let now = shared.clock.now();
                 let queued = shared.store.queue_due_retries(&shared.scope, now).await;
                 note("queue due retries", queued.map(|_| ()));
             }
-            note("dispose of pods", disposing.start_due(&shared).await);
+            if disposing.ask {
+                note("dispose of pods", disposing.start_due(&shared).await);
+            }
         }
         tokio::select! {
             () = shared.stopping.cancelled() => {}
-            () = woken(&mut changes, &shared) => {}
+            () = shared.wished.notified() => disposing.ask = true,
+            () = tokio::time::sleep(look) => {}
             Some(ended) = disposing.set.join_next() => disposing.reap(ended),
         }
     }
@@ -121,21 +126,28 @@ pub(super) async fn take_over(shared: &Shared) -> Result<(), StoreError> {
 struct Disposing {
     set: JoinSet<i64>,
     under_way: HashSet<i64>,
+    /// Whether the store may hold wishes that are due and not under way.
+    ask: bool,
+    /// Whether it held more than could be begun.
+    more: bool,
 }
 
 impl Disposing {
     async fn start_due(&mut self, shared: &Arc<Shared>) -> Result<(), StoreError> {
+        self.ask = false;
         let free = shared.settings.disposals.saturating_sub(self.set.len());
         if free == 0 {
+            self.more = true;
             return Ok(());
         }
         let now = shared.clock.now();
-        // Asked after every commit: no more than those under way, and as many as are free.
+        // No more than those under way, and as many as are free.
         let at_most = u32::try_from(shared.settings.disposals).unwrap_or(u32::MAX);
         let due = shared
             .store
             .due_disposals(&shared.scope, at_most, now)
             .await?;
+        self.more = due.len() >= shared.settings.disposals;
         let fresh = due
             .into_iter()
             .filter(|due| !self.under_way.contains(&due.id));
@@ -152,6 +164,7 @@ impl Disposing {
     }
 
     fn reap(&mut self, ended: Result<i64, tokio::task::JoinError>) {
+        self.ask |= self.more;
         match ended {
             Ok(id) => {
                 self.under_way.remove(&id);

@@ -73,6 +73,8 @@ pub(super) struct Shared {
     pub deferred: mpsc::UnboundedSender<StoredTrigger>,
     /// Tells the triggerer that triggers of another engine are this one's now.
     pub adopted: Notify,
+    /// Tells the janitor that a step may have left wishes about pods.
+    pub wished: Notify,
 }
 
 impl Shared {
@@ -115,6 +117,7 @@ impl Engine {
             stopping: CancellationToken::new(),
             deferred,
             adopted: Notify::new(),
+            wished: Notify::new(),
         });
         janitor::sign_of_life(&shared).await?;
         // Before anything is watched or claimed: what a dead engine held is taken over now.

@@ -1,19 +1,16 @@
 //! Log lines and cursors: a line and the cursor that covers it are written together.
 
-use std::sync::Arc;
-
+use futures::TryStreamExt;
+use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{QueryBuilder, Row, Sqlite};
 
 use super::error::{JobError, StoreError};
+use super::log_blocks::{insert, unpack};
 use super::open::Store;
 use super::rows::{TaskRow, to_ms};
 use crate::clock::Timestamp;
 use crate::task::id::{Fence, TaskId};
 use crate::task::log::{LineKind, LogCursor, LogLine};
-
-/// Rows of one INSERT: seven values each, and SQLite takes 32766 values.
-const ROWS_AT_ONCE: usize = 1000;
 
 /// A stored log line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,11 +71,8 @@ impl Store {
                 Box::pin(async move {
                     let row = row.held(fence)?;
                     let kept = keep(&row, lines, most);
-                    for (index, chunk) in kept.lines.chunks(ROWS_AT_ONCE).enumerate() {
-                        let done = i64::try_from(index * ROWS_AT_ONCE).unwrap_or(i64::MAX);
-                        insert(connection, &row, row.log_seq + done, chunk).await?;
-                    }
                     if !kept.lines.is_empty() {
+                        insert(connection, &row, &kept.lines).await?;
                         count(connection, &row, &kept, now).await?;
                     }
                     move_cursor(connection, task, &cursor).await?;
@@ -122,20 +116,29 @@ impl Store {
         container: Option<&str>,
         lines: usize,
     ) -> Result<i64, StoreError> {
-        let first: Option<i64> = sqlx::query_scalar(
-            "SELECT min(seq) FROM (
-                 SELECT seq FROM log_lines
-                 WHERE task = ?1 AND kind = 'output' AND (?2 IS NULL OR container = ?2)
-                 ORDER BY seq DESC LIMIT ?3)",
+        // Each block is of one container and kind, so that no line is looked at.
+        let mut blocks = sqlx::query_as::<_, (i64, i64)>(
+            "SELECT first_seq, last_seq FROM log_blocks
+             WHERE task = ?1 AND kind = 'output' AND (?2 IS NULL OR container = ?2)
+             ORDER BY last_seq DESC",
         )
         .bind(task.0)
         .bind(container)
-        .bind(i64::try_from(lines).unwrap_or(i64::MAX))
-        .fetch_one(&self.reader)
-        .await
-        .map_err(|error| self.told(error))?;
-        match first {
-            Some(first) => Ok(first - 1),
+        .fetch(&self.reader);
+        let mut missing = i64::try_from(lines).unwrap_or(i64::MAX);
+        let mut behind = None;
+        while missing > 0 {
+            let block = blocks.try_next().await;
+            let Some((first, last)) = block.map_err(|error| self.told(error))? else {
+                break;
+            };
+            let taken = missing.min(last - first + 1);
+            missing -= taken;
+            behind = Some(last - taken);
+        }
+        drop(blocks);
+        match behind {
+            Some(behind) => Ok(behind),
             None => Ok(self.task(task).await?.log_seq),
         }
     }
@@ -150,48 +153,22 @@ impl Store {
         after: i64,
         limit: u32,
     ) -> Result<Vec<LogRow>, StoreError> {
-        let rows =
-            sqlx::query("SELECT * FROM log_lines WHERE task = ? AND seq > ? ORDER BY seq LIMIT ?")
-                .bind(task.0)
-                .bind(after)
-                .bind(limit)
-                .fetch_all(&self.reader)
-                .await
-                .map_err(|error| self.told(error))?;
-        rows.iter()
-            .map(read_line)
-            .collect::<Result<_, _>>()
-            .map_err(|error| self.told(error))
+        let mut blocks = sqlx::query(
+            "SELECT * FROM log_blocks WHERE task = ? AND last_seq > ? ORDER BY last_seq",
+        )
+        .bind(task.0)
+        .bind(after)
+        .fetch(&self.reader);
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut lines = Vec::new();
+        while lines.len() < limit {
+            let block = blocks.try_next().await.map_err(|error| self.told(error))?;
+            let Some(block) = block else { break };
+            lines.extend(unpack(&block, after).map_err(|error| self.told(error))?);
+        }
+        lines.truncate(limit);
+        Ok(lines)
     }
-}
-
-async fn insert(
-    connection: &mut SqliteConnection,
-    row: &TaskRow,
-    last_seq: i64,
-    lines: &[LogLine],
-) -> Result<(), JobError> {
-    let mut query = QueryBuilder::<Sqlite>::new(
-        "INSERT INTO log_lines (task, seq, try_number, container, stamp_ns, kind, line) ",
-    );
-    // Words that many lines share are handed over as they are, not copied for each.
-    let words = KINDS.map(|kind| (kind, Arc::<str>::from(kind_word(kind))));
-    query.push_values(
-        lines.iter().zip(last_seq + 1..),
-        |mut values, (line, seq)| {
-            let word = words.iter().find(|(kind, _)| *kind == line.kind);
-            values
-                .push_bind(row.id.0)
-                .push_bind(seq)
-                .push_bind(row.try_number)
-                .push_bind(Arc::clone(&line.container))
-                .push_bind(line.stamp_ns)
-                .push_bind(word.map(|(_, word)| Arc::clone(word)))
-                .push_bind(&line.text[..]);
-        },
-    );
-    query.build().execute(connection).await?;
-    Ok(())
 }
 
 async fn count(
@@ -327,39 +304,11 @@ async fn move_cursor(
     Ok(())
 }
 
-const KINDS: [LineKind; 3] = [LineKind::Output, LineKind::Gap, LineKind::Event];
-
-fn kind_word(kind: LineKind) -> &'static str {
-    match kind {
-        LineKind::Output => "output",
-        LineKind::Gap => "gap",
-        LineKind::Event => "event",
-    }
-}
-
 fn read_cursor(row: &SqliteRow) -> Result<LogCursor, sqlx::Error> {
     Ok(LogCursor {
         container_id: row.try_get("container_id")?,
         stamp_ns: row.try_get("stamp_ns")?,
         seen_at_stamp: row.try_get("seen_at_stamp")?,
         complete: row.try_get("complete")?,
-    })
-}
-
-fn read_line(row: &SqliteRow) -> Result<LogRow, sqlx::Error> {
-    let kind: String = row.try_get("kind")?;
-    Ok(LogRow {
-        seq: row.try_get("seq")?,
-        try_number: row.try_get("try_number")?,
-        line: LogLine {
-            container: row.try_get::<&str, _>("container")?.into(),
-            stamp_ns: row.try_get("stamp_ns")?,
-            text: row.try_get::<Vec<u8>, _>("line")?.into(),
-            kind: match kind.as_str() {
-                "gap" => LineKind::Gap,
-                "event" => LineKind::Event,
-                _ => LineKind::Output,
-            },
-        },
     })
 }

@@ -17,6 +17,7 @@ mod engines;
 mod error;
 mod inspect;
 mod listing;
+mod log_blocks;
 mod logs;
 mod open;
 mod pods;

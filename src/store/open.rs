@@ -100,7 +100,8 @@ impl Store {
             reason = "aborted when the last handle of the store is dropped"
         )]
         let watching_others = tokio::spawn(watch_others(path.to_owned(), changed.clone()));
-        let (writer, _) = Writer::start(connection, path.to_owned(), changed);
+        let writer = Writer::start(connection, path.to_owned(), changed)
+            .map_err(|source| place(path, source))?;
         Ok(Self {
             reader,
             writer,

@@ -121,7 +121,7 @@ fn questions() -> Vec<Question> {
         ),
         ask(
             "lines of one",
-            retention::DELETE_LINES,
+            retention::DELETE_BLOCKS,
             &[Number(100), Number(5)],
         ),
         ask(
@@ -194,8 +194,8 @@ async fn finished(connection: &mut SqliteConnection, from: i64, to: i64) {
          FROM n;
          INSERT INTO history (task, at, event, from_state, to_state, try_number, fence)
          SELECT id, 1, 'claim', 'queued', 'running', 1, 1 FROM tasks WHERE id BETWEEN {from} AND {to};
-         INSERT INTO log_lines (task, seq, try_number, container, stamp_ns, kind, line)
-         SELECT id, 1, 1, 'base', 1, 'output', x'41' FROM tasks WHERE id BETWEEN {from} AND {to};
+         INSERT INTO log_blocks (task, first_seq, last_seq, try_number, container, kind, lines)
+         SELECT id, 1, 1, 1, 'base', 'output', json_array('0000000000000000001A') FROM tasks WHERE id BETWEEN {from} AND {to};
          COMMIT;"
     )))
     .execute(connection)

@@ -29,11 +29,12 @@ pub(super) const STILL_PRUNABLE: &str = "
         WHERE id = ?1 AND finished_at < ?2
           AND NOT EXISTS (SELECT 1 FROM disposals WHERE disposals.task = tasks.id))";
 
-pub(super) const DELETE_LINES: &str = "
-    DELETE FROM log_lines
-    WHERE task = ?1
-      AND seq <= (SELECT max(seq) FROM (
-                      SELECT seq FROM log_lines WHERE task = ?1 ORDER BY seq LIMIT ?2))";
+pub(super) const DELETE_BLOCKS: &str = "
+    DELETE FROM log_blocks
+    WHERE id IN (SELECT id FROM log_blocks WHERE task = ?1 ORDER BY last_seq LIMIT ?2)";
+
+/// A block of log lines may be some 70 KiB: it counts for as many rows of history.
+const BLOCK_ROWS: i64 = 16;
 
 pub(super) const DELETE_HISTORY: &str = "
     DELETE FROM history
@@ -126,15 +127,17 @@ async fn prune_one(
     if !still {
         return Ok(false);
     }
-    for question in [DELETE_LINES, DELETE_HISTORY] {
+    for (question, weight) in [(DELETE_BLOCKS, BLOCK_ROWS), (DELETE_HISTORY, 1)] {
+        let at_most = (*left / weight).max(1);
         let gone = sqlx::query(question)
             .bind(task.0)
-            .bind(*left)
+            .bind(at_most)
             .execute(&mut *connection)
             .await?
             .rows_affected();
-        *left -= i64::try_from(gone).unwrap_or(i64::MAX);
-        if *left <= 0 {
+        let gone = i64::try_from(gone).unwrap_or(i64::MAX);
+        *left -= gone.saturating_mul(weight);
+        if gone == at_most || *left <= 0 {
             return Ok(false);
         }
     }

@@ -101,19 +101,24 @@ pub(super) struct Writer {
 impl Writer {
     /// Starts the writer on `connection`; it ends when the last handle is gone. `changed` is
     /// touched after each commit.
+    ///
+    /// It has a thread of its own: it waits for SQLite's thread at each call, and being woken from
+    /// there costs less than it does in a pool of workers that look for work meanwhile. It also
+    /// finishes what it was handed when whoever handed it in is gone.
     pub(super) fn start(
         connection: SqliteConnection,
         path: PathBuf,
         changed: watch::Sender<u64>,
-    ) -> (Self, tokio::task::JoinHandle<()>) {
+    ) -> std::io::Result<Self> {
         let (jobs, queue) = mpsc::channel(4 * GROUP);
-        #[allow(
-            clippy::disallowed_methods,
-            reason = "the task ends by itself when the last sender is gone, and must finish what \
-                      it was handed even if whoever handed it in was dropped"
-        )]
-        let task = tokio::spawn(run(connection, queue, path.clone(), changed));
-        (Self { jobs, path }, task)
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()?;
+        let work = run(connection, queue, path.clone(), changed);
+        std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || runtime.block_on(work))?;
+        Ok(Self { jobs, path })
     }
 
     /// Runs `work` inside a transaction and returns what it returned, once that is durable.

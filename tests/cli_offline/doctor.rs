@@ -111,7 +111,8 @@ fn a_page_that_was_overwritten_is_found() {
     change(
         &sandbox.database(),
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
-         INSERT INTO log_lines SELECT 1, i, 1, 'base', i, 'output', CAST('line ' || i AS BLOB) FROM n;
+         INSERT INTO log_blocks (task, first_seq, last_seq, try_number, container, kind, lines)
+         SELECT 1, i, i, 1, 'base', 'output', json_array(printf('%019d', i) || 'line ' || i) FROM n;
          PRAGMA wal_checkpoint(TRUNCATE);",
     );
     let mut bytes = std::fs::read(sandbox.database()).unwrap();
