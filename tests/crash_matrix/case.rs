@@ -220,7 +220,7 @@ impl<'a> Case<'a> {
         assert_eq!(ended.code, Some(0), "{ended:?}");
         for table in [
             "tasks",
-            "log_lines",
+            "log_blocks",
             "history",
             "pods",
             "xcom",

@@ -252,7 +252,7 @@ fn in_the_database(home: &Home, token: &str) {
         );
     }
     let mut looked_at = 0;
-    for table in home.sql("SELECT name FROM sqlite_schema WHERE type = 'table'") {
+    for table in home.sql("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')") {
         let name = table["name"].as_str().unwrap();
         for row in home.sql(&format!("SELECT * FROM \"{name}\"")) {
             for (column, value) in row.as_object().unwrap() {
