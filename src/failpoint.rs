@@ -50,7 +50,7 @@ mod armed {
     use crate::clock::Clock;
 
     /// Every point, in the order of a task's life.
-    pub const NAMES: [&str; 35] = [
+    pub const NAMES: [&str; 39] = [
         "submit.before",
         "submit.after",
         "claim.before",
@@ -86,6 +86,10 @@ mod armed {
         "adopt.after",
         "renew.before",
         "renew.after",
+        "callback.before",
+        "callback.after",
+        "prune.before",
+        "prune.after",
     ];
 
     /// Reads from the environment what is to happen where.

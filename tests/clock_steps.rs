@@ -151,3 +151,22 @@ fn the_doctor_tells_how_far_the_clusters_clock_is_off() {
         assert!((HOUR - 60..=HOUR + 60).contains(&seconds), "{what}");
     }
 }
+
+#[test]
+fn the_doctor_tells_a_clock_that_is_an_hour_off() {
+    for seconds in [HOUR, -HOUR] {
+        let home = home();
+        home.submit(&eight_lines(&home, json!({})));
+        set(&home, seconds);
+        let report = home.run(&["doctor", "-o", "json"]).expect(1).json();
+        let found = report["findings"].as_array().unwrap();
+        let skew = found.iter().find(|found| found["kind"] == "clock_skew");
+        let skew = skew.unwrap_or_else(|| panic!("{report}"));
+        let what = skew["what"].as_str().unwrap();
+        let word = if seconds > 0 { "behind" } else { "ahead" };
+        assert!(what.contains(word), "{what}");
+        set(&home, 0);
+        let report = home.run(&["doctor", "-o", "json"]).expect(0).json();
+        assert_eq!(report["findings"], json!([]), "{report}");
+    }
+}

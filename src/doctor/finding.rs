@@ -36,6 +36,8 @@ pub enum FindingKind {
     LeftoverPod,
     /// A task waits for a pod that is not there.
     PodGone,
+    /// A task takes a place under `max_active_pods` although its attempt has no pod.
+    CountedWithoutPod,
     /// This machine's clock and the cluster's differ.
     ClockSkew,
 }
@@ -58,6 +60,7 @@ impl FindingKind {
             Self::PodWithoutTask => "pod_without_task",
             Self::LeftoverPod => "leftover_pod",
             Self::PodGone => "pod_gone",
+            Self::CountedWithoutPod => "counted_without_pod",
             Self::ClockSkew => "clock_skew",
         }
     }
@@ -97,6 +100,8 @@ pub(super) enum Mend {
     DropTrigger { task: TaskId, fence: Fence },
     /// Resume a deferred task, so that it looks at its pod.
     Wake { task: TaskId, fence: Fence },
+    /// No longer count a pod that is not there.
+    StopCounting { task: TaskId },
     /// Delete a pod.
     DeletePod {
         connection: ConnectionRef,

@@ -72,7 +72,18 @@ pub(super) fn judge(rows: &Checkup, known: &Known<'_>) -> Vec<Finding> {
     found.extend(forgotten.into_iter().map(unwatched));
     let overdue = rows.disposals.iter();
     found.extend(overdue.filter_map(|open| disposal(open, known.now)));
+    found.extend(rows.wrongly_active.iter().map(|task| counted(*task)));
     found
+}
+
+fn counted(task: TaskId) -> Finding {
+    Finding::new(
+        FindingKind::CountedWithoutPod,
+        "it counts as having an active pod, and its attempt has none: it takes a place under max_active_pods",
+        "adjourn doctor --fix gives the place back",
+    )
+    .of_task(task)
+    .mended_by(Mend::StopCounting { task })
 }
 
 fn unreadable(error: &StoreError) -> Option<Finding> {

@@ -47,6 +47,7 @@ impl Doctor {
                 self.store.drop_stray_trigger(*task, *fence).await?;
             }
             Mend::Wake { task, fence } => self.wake(*task, *fence).await?,
+            Mend::StopCounting { task } => self.store.stop_counting_pod(*task).await?,
             Mend::DeletePod {
                 connection,
                 identity,

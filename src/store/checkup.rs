@@ -3,8 +3,8 @@
 //! Everything about tasks is read in one transaction, so that a live engine's work cannot look
 //! like a fault.
 
-use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{AssertSqlSafe, Row};
 
 use super::disposals::{self, DueDisposal};
 use super::error::{JobError, StoreError};
@@ -27,7 +27,17 @@ pub struct Checkup {
     pub pods: Vec<PodOnRecord>,
     /// Every wish about a pod that does not hold yet.
     pub disposals: Vec<OpenDisposal>,
+    /// Tasks that count as having an active pod although their attempt has none.
+    pub wrongly_active: Vec<TaskId>,
 }
+
+/// Which tasks those are. A step sets the mark with the record of the pod and takes it away with
+/// the attempt's end, in the same transaction.
+const WRONGLY_ACTIVE: &str = "
+    pod_live = 1
+    AND (state NOT IN ('queued', 'running', 'deferred')
+         OR NOT EXISTS (SELECT 1 FROM pods
+                        WHERE pods.task = tasks.id AND pods.try_number = tasks.try_number))";
 
 /// A pod on record and whose it is.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,6 +126,26 @@ impl Store {
         read.map_err(|error| error.at(self.path()))
     }
 
+    /// Lets a task no longer count as having an active pod, if it has none.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn stop_counting_pod(&self, task: TaskId) -> Result<(), StoreError> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let change =
+                        format!("UPDATE tasks SET pod_live = 0 WHERE id = ? AND {WRONGLY_ACTIVE}");
+                    sqlx::query(AssertSqlSafe(change))
+                        .bind(task.0)
+                        .execute(connection)
+                        .await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
     /// Removes a trigger that no deferred task waits for. One that is waited for stays.
     ///
     /// # Errors
@@ -168,6 +198,10 @@ async fn read_all(connection: &mut SqliteConnection, store: &Store) -> Result<Ch
     let disposals = sqlx::query("SELECT * FROM disposals ORDER BY id")
         .fetch_all(&mut *connection)
         .await?;
+    let question = format!("SELECT id FROM tasks WHERE {WRONGLY_ACTIVE} ORDER BY id");
+    let wrongly_active: Vec<i64> = sqlx::query_scalar(AssertSqlSafe(question))
+        .fetch_all(&mut *connection)
+        .await?;
     let told = |error: JobError| error.at(store.path());
     Ok(Checkup {
         unfinished: tasks
@@ -183,6 +217,7 @@ async fn read_all(connection: &mut SqliteConnection, store: &Store) -> Result<Ch
             .iter()
             .map(open_disposal)
             .collect::<Result<_, _>>()?,
+        wrongly_active: wrongly_active.into_iter().map(TaskId).collect(),
     })
 }
 

@@ -87,7 +87,9 @@ impl Store {
         if tasks.is_empty() {
             return Ok(PruneStep::default());
         }
-        self.writer
+        crate::failpoint::reach!("prune.before");
+        let step = self
+            .writer
             .write(move |connection| {
                 Box::pin(async move {
                     let mut step = PruneStep::default();
@@ -104,7 +106,9 @@ impl Store {
                     Ok(step)
                 })
             })
-            .await
+            .await;
+        crate::failpoint::reach!("prune.after");
+        step
     }
 }
 

@@ -202,6 +202,21 @@ fn a_trigger_whose_task_is_gone_is_removed() {
 }
 
 #[test]
+fn a_task_that_takes_a_place_without_a_pod_gives_it_back() {
+    for statement in [
+        "UPDATE tasks SET pod_live = 1;",
+        "UPDATE tasks SET pod_live = 1, state = 'failed', entry = NULL, not_before = NULL, finished_at = 0;",
+    ] {
+        let sandbox = sick(statement);
+        let found = one(&sandbox, "counted_without_pod");
+        assert_eq!(found["mendable"], true);
+        mended(&sandbox);
+        let counted = sandbox.run(["sql", "SELECT pod_live FROM tasks", "-o", "name"]);
+        assert_eq!(counted.good(), "0\n");
+    }
+}
+
+#[test]
 fn rows_that_name_a_task_that_is_gone_are_found() {
     let sandbox = sick(
         "PRAGMA foreign_keys = OFF;

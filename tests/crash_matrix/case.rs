@@ -86,6 +86,11 @@ impl<'a> Case<'a> {
             run.finish().expect(1);
             self.home.run(&["retry", "1"]).expect(0);
         }
+        if self.scenario.outside == Outside::Prune {
+            self.home
+                .run(&["run", &self.file])
+                .expect(self.scenario.ends.code);
+        }
         if let Some(first) = self.scenario.first {
             let ended = self.run(&[("ADJOURN_FAILPOINT", first)]);
             assert_eq!(ended.code, None, "the first blow: {ended:?}");
@@ -99,13 +104,19 @@ impl<'a> Case<'a> {
             .is_some_and(|lines| lines > 0)
     }
 
-    /// One process: `adjourn run FILE`, to its end or its death.
+    /// One process, to its end or its death: `adjourn run FILE`, or what removes the task.
     fn run(&self, variables: &[(&str, &str)]) -> Finished {
-        let mut command = self.home.command(&["run", &self.file]);
+        let words = match self.scenario.outside {
+            Outside::Nothing | Outside::Cancel | Outside::CancelAndRetry => {
+                vec!["run", &self.file]
+            }
+            Outside::Prune => vec!["prune", "--older-than", "0s"],
+        };
+        let mut command = self.home.command(&words);
         command.envs(variables.iter().copied());
         let mut running = Running::start(command);
         match self.scenario.outside {
-            Outside::Nothing => {}
+            Outside::Nothing | Outside::Prune => {}
             Outside::Cancel => self.cancel_when_it_has_begun(&mut running),
             Outside::CancelAndRetry => self.go_on_when_it_is_taken_up(&mut running),
         }
@@ -146,6 +157,9 @@ impl<'a> Case<'a> {
 
     /// Everything that must hold at the end, whatever happened on the way.
     fn all_is_well(&self, ended: &Finished, diary: &Diary) {
+        if self.scenario.outside == Outside::Prune {
+            return self.nothing_is_left(ended);
+        }
         let ends = &self.scenario.ends;
         assert_eq!(ended.code, Some(ends.code), "the verdict of {ended:?}");
         assert_eq!(
@@ -199,6 +213,25 @@ impl<'a> Case<'a> {
         let report = self.home.run(&["doctor", "-o", "json"]).expect(0).json();
         assert_eq!(report["findings"], json!([]), "{report}");
         assert_eq!(report["unchecked"], json!([]), "{report}");
+    }
+
+    /// The task is gone with all that was its own.
+    fn nothing_is_left(&self, ended: &Finished) {
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        for table in [
+            "tasks",
+            "log_blocks",
+            "history",
+            "pods",
+            "xcom",
+            "triggers",
+            "disposals",
+        ] {
+            let left = self.rows.count(&format!("SELECT count(*) FROM {table}"));
+            assert_eq!(left, 0, "rows are left in {table}");
+        }
+        let report = self.home.run(&["doctor", "-o", "json"]).expect(0).json();
+        assert_eq!(report["findings"], json!([]), "{report}");
     }
 
     /// Each attempt has exactly one end.

@@ -29,6 +29,8 @@ pub enum Outside {
     /// As that, and given another attempt, all before the matrix begins. Its pod is told to go on
     /// once the second attempt has it on record.
     CancelAndRetry,
+    /// It ends before the matrix begins, which is about its removal.
+    Prune,
 }
 
 /// The right end.
@@ -70,7 +72,7 @@ fn often() -> Value {
     json!({"logging_interval": 0.2})
 }
 
-pub const SCENARIOS: [Scenario; 10] = [
+pub const SCENARIOS: [Scenario; 12] = [
     PLAIN,
     Scenario {
         name: "failure",
@@ -158,6 +160,17 @@ pub const SCENARIOS: [Scenario; 10] = [
     Scenario {
         name: "trigger_of_a_dead_engine",
         first: Some("step.after:1"),
+        ..PLAIN
+    },
+    Scenario {
+        name: "webhook",
+        // Nobody listens there, which is the callback's trouble and not the task's.
+        more: || json!({"callbacks": [{"webhook": {"url": "http://127.0.0.1:9/"}}]}),
+        ..PLAIN
+    },
+    Scenario {
+        name: "prune",
+        outside: Outside::Prune,
         ..PLAIN
     },
 ];

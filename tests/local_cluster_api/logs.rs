@@ -15,9 +15,8 @@ use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, PATIENCE, phase, until};
 
-/// The node puts logs aside from a size on that no test waits for; that it does so is tested with
-/// orders to do it, and on the node itself.
-const ELSEWHERE: &str = "yes 0123456789";
+/// What writes more than the node keeps in one file.
+pub const LARGE: &str = "yes 0123456789";
 /// What runs until it is ended.
 const ENDLESS: &str = "while true";
 /// What is started again.
@@ -25,14 +24,14 @@ const AGAIN: &str = "$RANDOM";
 /// A stamp of the same length as every other.
 const STAMP: &str = "2000-01-01T00:00:00.000000000Z";
 
-struct Exchange {
-    about: String,
-    script: String,
-    query: Value,
-    response: Value,
+pub struct Exchange {
+    pub about: String,
+    pub script: String,
+    pub query: Value,
+    pub response: Value,
 }
 
-fn exchanges() -> Vec<Exchange> {
+pub fn exchanges() -> Vec<Exchange> {
     let path = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/tests/fixtures/recordings/logs.json"
@@ -83,7 +82,7 @@ impl Pods {
     }
 }
 
-async fn create(api: &Api<Pod>, name: &str, script: &str) {
+pub async fn create(api: &Api<Pod>, name: &str, script: &str) {
     let script = script
         .replace("usleep 250000", "sleep 0.25")
         .replace(AGAIN, "$(cat /proc/sys/kernel/random/uuid)");
@@ -105,7 +104,7 @@ async fn create(api: &Api<Pod>, name: &str, script: &str) {
 }
 
 /// A log; its body is an error if it has broken off.
-async fn get(
+pub async fn get(
     client: &Client,
     name: &str,
     query: &Value,
@@ -167,11 +166,11 @@ async fn recorded_questions_get_the_recorded_logs() {
     assert_eq!(exchanges.len(), 71);
     let known = exchanges.len();
     exchanges.retain(|one| {
-        ![ELSEWHERE, ENDLESS, AGAIN]
+        ![LARGE, ENDLESS, AGAIN]
             .iter()
             .any(|part| one.script.contains(part))
     });
-    // The others are asked below, but for the three after a rotation.
+    // The others are asked below.
     assert_eq!(exchanges.len(), known - 3 - 7);
     let pods = Pods::start(cluster.client().await, &exchanges).await;
     let api: Api<Pod> = Api::default_namespaced(pods.client.clone());
@@ -263,7 +262,7 @@ async fn timed(pods: &Pods, exchange: &Exchange, all: &[Exchange]) -> (Value, Op
 }
 
 /// Whether the body is the recorded one.
-fn is_body(body: &[u8], exchange: &Exchange) -> bool {
+pub fn is_body(body: &[u8], exchange: &Exchange) -> bool {
     let wanted = &exchange.response;
     if let Some(chunks) = wanted["chunks"].as_array() {
         let whole: String = chunks

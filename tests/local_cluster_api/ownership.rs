@@ -123,4 +123,9 @@ fn kubectl_applies_on_the_server_side_and_explains() {
     assert!(explained.contains("FIELD: image <string>"), "{explained}");
     let explained = said(&cluster, &["explain", "lease.spec"]);
     assert!(explained.contains("holderIdentity"), "{explained}");
+    let explained = said(
+        &cluster,
+        &["explain", "events", "--api-version=events.k8s.io/v1"],
+    );
+    assert!(explained.contains("regarding"), "{explained}");
 }

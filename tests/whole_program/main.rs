@@ -23,5 +23,6 @@ mod outside;
 mod refusals;
 mod results;
 mod running;
+mod secrets;
 mod storage;
 mod verdicts;

@@ -138,3 +138,20 @@ fn a_thousand_loops_that_hardly_end_cost_as_much_as_one() {
         "error: task t: env_vars.A0: the template takes too many steps or makes too much text: is there a loop that hardly ends?",
     );
 }
+
+#[test]
+fn of_very_many_faults_a_hundred_are_told() {
+    let keys: String = (0..5000)
+        .map(|n| format!("nobody_knows_{n}: 1\n"))
+        .collect();
+    let sandbox = Sandbox::new();
+    let said = told(&sandbox, "dry-run", "task.yaml", with(&keys));
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines.len(), 101);
+    assert!(
+        lines[99].contains("nobody_knows_99: unknown key"),
+        "{}",
+        lines[99]
+    );
+    assert_eq!(lines[100], "error: task.yaml: and 4900 more faults");
+}

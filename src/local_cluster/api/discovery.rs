@@ -94,11 +94,13 @@ pub(crate) fn respond(path: &str) -> Result<Response, Refusal> {
             "api/v1": {"serverRelativeURL": "/openapi/v3/api/v1"},
             "apis/coordination.k8s.io/v1":
                 {"serverRelativeURL": "/openapi/v3/apis/coordination.k8s.io/v1"},
+            "apis/events.k8s.io/v1": {"serverRelativeURL": "/openapi/v3/apis/events.k8s.io/v1"},
             "apis/rbac.authorization.k8s.io/v1":
                 {"serverRelativeURL": "/openapi/v3/apis/rbac.authorization.k8s.io/v1"},
         }}),
         "openapi/v3/api/v1" => openapi::document(""),
         "openapi/v3/apis/coordination.k8s.io/v1" => openapi::document("coordination.k8s.io"),
+        "openapi/v3/apis/events.k8s.io/v1" => openapi::document("events.k8s.io"),
         "openapi/v3/apis/rbac.authorization.k8s.io/v1" => {
             openapi::document("rbac.authorization.k8s.io")
         }

@@ -2,6 +2,7 @@
 
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Event, Namespace, Node, Pod, Secret, ServiceAccount};
+use k8s_openapi::api::events;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -13,7 +14,17 @@ use crate::local_cluster::objects::Resource;
 pub(super) fn document(group: &str) -> Value {
     let mut paths = Map::new();
     let mut generator = SchemaSettings::openapi3().into_generator();
-    let kinds = || Resource::ALL.into_iter().filter(|one| one.group() == group);
+    // Of a group that only shows what another one keeps, nothing can be written.
+    let only_shown = group == EVENTS;
+    let kinds = || {
+        Resource::ALL.into_iter().filter(|one| {
+            if only_shown {
+                *one == Resource::Event
+            } else {
+                one.group() == group
+            }
+        })
+    };
     for one in kinds() {
         let base = if group.is_empty() {
             "/api/v1".to_owned()
@@ -27,16 +38,25 @@ pub(super) fn document(group: &str) -> Value {
         };
         paths.insert(
             format!("{base}{inside}/{}/{{name}}", one.plural()),
-            json!({"get": operation(one, "get", &[]), "patch": operation(one, "patch", WRITES),
-                "put": operation(one, "put", WRITES)}),
+            operations(
+                group,
+                one,
+                &["get"],
+                if only_shown { &[] } else { &["patch", "put"] },
+            ),
         );
         paths.insert(
             format!("{base}{inside}/{}", one.plural()),
-            json!({"get": operation(one, "list", &[]), "post": operation(one, "post", WRITES)}),
+            operations(
+                group,
+                one,
+                &["list"],
+                if only_shown { &[] } else { &["post"] },
+            ),
         );
     }
     let names: Vec<_> = kinds()
-        .map(|one| (one, describe(one, &mut generator)))
+        .map(|one| (one, describe(group, one, &mut generator)))
         .collect();
     let mut schemas = generator.take_definitions(true);
     for (resource, name) in names {
@@ -53,21 +73,38 @@ pub(super) fn document(group: &str) -> Value {
     })
 }
 
+/// The group that shows the core group's events in its own form.
+const EVENTS: &str = "events.k8s.io";
+
 const WRITES: &[&str] = &["dryRun", "fieldManager", "fieldValidation"];
 
-fn operation(resource: Resource, action: &str, parameters: &[&str]) -> Value {
+/// What can be done at a path, by method; those who `write` take parameters.
+fn operations(group: &str, resource: Resource, read: &[&str], write: &[&str]) -> Value {
+    let mut all = Map::new();
+    for action in read {
+        // A list is asked for with the same method as an object.
+        all.insert("get".to_owned(), operation(group, resource, action, &[]));
+    }
+    for action in write {
+        let operation = operation(group, resource, action, WRITES);
+        all.insert((*action).to_owned(), operation);
+    }
+    all.into()
+}
+
+fn operation(group: &str, resource: Resource, action: &str, parameters: &[&str]) -> Value {
     let query = |name: &&str| json!({"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": true}});
     json!({
         "parameters": parameters.iter().map(query).collect::<Vec<_>>(),
         "responses": {"200": {"description": "OK"}},
         "x-kubernetes-action": action,
         "x-kubernetes-group-version-kind":
-            {"group": resource.group(), "version": "v1", "kind": resource.kind()},
+            {"group": group, "version": "v1", "kind": resource.kind()},
     })
 }
 
 /// Adds the schema of a kind, and of all that it is made of; gives its name.
-fn describe(resource: Resource, generator: &mut SchemaGenerator) -> String {
+fn describe(group: &str, resource: Resource, generator: &mut SchemaGenerator) -> String {
     fn of<T: schemars::JsonSchema>(generator: &mut SchemaGenerator) -> String {
         generator.subschema_for::<T>();
         T::schema_name().into_owned()
@@ -75,6 +112,7 @@ fn describe(resource: Resource, generator: &mut SchemaGenerator) -> String {
     match resource {
         Resource::Namespace => of::<Namespace>(generator),
         Resource::Pod => of::<Pod>(generator),
+        Resource::Event if group == EVENTS => of::<events::v1::Event>(generator),
         Resource::Event => of::<Event>(generator),
         Resource::Secret => of::<Secret>(generator),
         Resource::ConfigMap => of::<ConfigMap>(generator),
@@ -94,7 +132,12 @@ mod tests {
 
     #[test]
     fn every_kind_is_described_and_every_reference_leads_somewhere() {
-        for group in ["", "coordination.k8s.io", "rbac.authorization.k8s.io"] {
+        for group in [
+            "",
+            "coordination.k8s.io",
+            "events.k8s.io",
+            "rbac.authorization.k8s.io",
+        ] {
             let document = document(group);
             let schemas = &document["components"]["schemas"];
             let text = document.to_string();
@@ -109,5 +152,11 @@ mod tests {
             pod["x-kubernetes-group-version-kind"],
             json!([{"group": "", "version": "v1", "kind": "Pod"}])
         );
+        let events = document("events.k8s.io");
+        let shown = &events["components"]["schemas"]["io.k8s.api.events.v1.Event"];
+        assert!(shown["properties"]["note"].is_object());
+        let path = "/apis/events.k8s.io/v1/namespaces/{namespace}/events/{name}";
+        let methods: Vec<_> = events["paths"][path].as_object().unwrap().keys().collect();
+        assert_eq!(methods, ["get"]);
     }
 }

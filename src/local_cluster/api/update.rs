@@ -83,15 +83,17 @@ pub(crate) fn patch(
     let dry_run = query.dry_run("PatchOptions")?;
     let validation = query.field_validation("PatchOptions")?;
     let manager = manager(query, headers);
-    let applied = match (&patch, part) {
-        (Patch::Apply(wanted), Part::Main) => Some(Applied {
+    let applied = match &patch {
+        Patch::Apply(wanted) => Some(Applied {
             wanted,
             manager: &manager,
+            part,
             force: query.flag("force"),
         }),
-        (Patch::Apply(_) | Patch::Merge(_) | Patch::Strategic(_) | Patch::Json(_), _) => None,
+        Patch::Merge(_) | Patch::Strategic(_) | Patch::Json(_) => None,
     };
     if let Some(applied) = &applied
+        && part == Part::Main
         && api.objects.get(key).is_none()
     {
         return apply_new(api, key, applied, dry_run, validation);
@@ -103,6 +105,11 @@ pub(crate) fn patch(
     let mut warnings = Vec::new();
     let object = change(api, key, part, dry_run, &by, |current| {
         let mut checked = |patched: Value| {
+            // A status is taken as it is: its empty members mean something.
+            if part == Part::Status {
+                decode::typed(key.resource, patched.clone())?;
+                return Ok(patched);
+            }
             let decoded = decode::typed(key.resource, patched)?;
             warnings = complaints(key.resource, &decoded, validation)?;
             check_names(key, &decoded.object)?;
@@ -111,13 +118,7 @@ pub(crate) fn patch(
         if let Some(applied) = &applied {
             return ownership::apply(key.resource, current, applied, checked);
         }
-        let patched = patch.apply(key.resource, current)?;
-        // A status is taken as it is: its empty members mean something.
-        if part == Part::Status {
-            decode::typed(key.resource, patched.clone())?;
-            return Ok(patched);
-        }
-        checked(patched)
+        checked(patch.apply(key.resource, current)?)
     })?;
     let mut response = media::object(StatusCode::OK, &object);
     add_warnings(&mut response, &warnings);
@@ -295,10 +296,10 @@ fn settle(
                 next["metadata"]["managedFields"] = claimed;
             }
         }
-        (Writer::Other(manager), Part::Main) => {
-            ownership::track(resource, current, &mut next, claimed.as_ref(), manager);
+        (Writer::Other(manager), _) => {
+            let claimed = claimed.as_ref();
+            ownership::track(resource, current, &mut next, part, claimed, manager);
         }
-        (Writer::Other(_), Part::Status) => {}
     }
     if causes.is_empty() {
         Ok(next)

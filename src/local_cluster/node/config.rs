@@ -63,7 +63,7 @@ impl NodeConfig {
             simulate: false,
             hidden: Vec::new(),
             address: "127.0.0.1".to_owned(),
-            log_max_bytes: 100 * 1024 * 1024,
+            log_max_bytes: 10 * 1024 * 1024,
             log_check: Duration::from_secs(10),
             max_processes: 4096,
             max_file_bytes: 16 * 1024 * 1024 * 1024,

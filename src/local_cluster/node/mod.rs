@@ -20,6 +20,7 @@ mod config;
 mod entry;
 mod exec;
 mod kubelet;
+mod lease;
 mod logs;
 mod loss;
 mod machine;

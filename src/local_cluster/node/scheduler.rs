@@ -33,7 +33,7 @@ pub struct Scheduler {
     /// What the node has, in thousandths, in the order of [`RESOURCES`].
     all: Amounts,
     taken: Amounts,
-    /// By uid: what each pod takes that asks for anything.
+    /// By uid: what each pod takes that has not ended, so that none is read twice for it.
     used: HashMap<String, Amounts>,
     /// By uid.
     waiting: BTreeMap<String, ObjectKey>,
@@ -88,12 +88,10 @@ impl Scheduler {
 
     fn take(&mut self, uid: &str, pod: &Value) {
         let amounts = RESOURCES.map(|resource| requested(pod, resource));
-        if amounts.iter().any(|amount| *amount > 0) {
-            for (taken, amount) in self.taken.iter_mut().zip(amounts) {
-                *taken += amount;
-            }
-            self.used.insert(uid.to_owned(), amounts);
+        for (taken, amount) in self.taken.iter_mut().zip(amounts) {
+            *taken += amount;
         }
+        self.used.insert(uid.to_owned(), amounts);
     }
 
     /// Pods that wait get another chance when something becomes free.
@@ -101,6 +99,9 @@ impl Scheduler {
         let Some(amounts) = self.used.remove(uid) else {
             return;
         };
+        if amounts == Amounts::default() {
+            return;
+        }
         for (taken, amount) in self.taken.iter_mut().zip(amounts) {
             *taken -= amount;
         }
@@ -128,7 +129,7 @@ impl Scheduler {
             None => obstacle(pod, &node_labels(name), &free),
         };
         let told = why.map(|why| unschedulable(&why));
-        if let Some(fresh) = bind(&self.shared, &key, uid, told.as_deref()) {
+        if let Some(fresh) = bind(&self.shared, &key, pod, uid, told.as_deref()) {
             match &told {
                 None => self.take(uid, pod),
                 Some(_) => {
@@ -144,11 +145,19 @@ impl Scheduler {
 
 /// Writes the decision into the pod; tells whether it is a new one. None if the pod is gone or
 /// has a node already.
-fn bind(shared: &Shared, key: &ObjectKey, uid: &str, told: Option<&str>) -> Option<bool> {
+fn bind(
+    shared: &Shared,
+    key: &ObjectKey,
+    seen: &Object,
+    uid: &str,
+    told: Option<&str>,
+) -> Option<bool> {
     let now = seconds(jiff::Timestamp::now());
     let node = shared.config.name.as_str();
     let mut decided = None;
-    let written = shared.objects.update(key, Preconditions::uid(uid), |pod| {
+    let expected = Preconditions::uid(uid);
+    let objects = &shared.objects;
+    let written = objects.update_seen(key, seen.clone(), expected, |pod| {
         if !is_unscheduled(pod) {
             return;
         }

@@ -27,7 +27,7 @@ use super::registration::register;
 use super::scheduler::{self, Scheduler};
 use super::shim::dir::ContainerDir;
 use super::shim::plan::Isolation;
-use super::{exec, logs, loss, probe, runtime};
+use super::{exec, lease, logs, loss, probe, runtime};
 use crate::local_cluster::objects::{EventKind, Object, ObjectKey, Objects, Resource};
 
 /// How long containers get to vanish once they were killed.
@@ -78,6 +78,7 @@ impl Node {
         register(&shared).map_err(io::Error::other)?;
         let mut tasks = JoinSet::new();
         let (evictions, ordered) = unbounded_channel();
+        tasks.spawn(lease::keep(Arc::clone(&shared)));
         tasks.spawn(run_pods(Arc::clone(&shared), ordered));
         Ok(Self {
             shared,

@@ -78,6 +78,9 @@ impl Listeners {
     /// Tells everybody who wants to know, all at once; answers what went wrong.
     pub async fn tell(&self, told: Told) -> Vec<String> {
         let event = told.event();
+        if !self.wants(event) {
+            return Vec::new();
+        }
         let at = self.clock.now();
         let limit = self.limit();
         let lines = event == CallbackEvent::ProgressCallback;
@@ -92,7 +95,10 @@ impl Listeners {
                 async move { (index, alone(limit, work).await) }
             });
         let mut complaints = Vec::new();
-        for (index, result) in join_all(telling).await {
+        crate::failpoint::reach!("callback.before");
+        let results = join_all(telling).await;
+        crate::failpoint::reach!("callback.after");
+        for (index, result) in results {
             let Err(fault) = result else { continue };
             if lines && matches!(fault, Fault::TooSlow(_)) {
                 let mut slow = self.slow.lock().unwrap_or_else(PoisonError::into_inner);

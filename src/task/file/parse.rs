@@ -209,7 +209,12 @@ impl Reading {
     fn entry(&mut self, entry: &Entry, path: &str, problems: &mut Problems) {
         let path = super::problem::child(path, &entry.key);
         let Some(key) = find(&entry.key) else {
-            problems.unknown_with(entry, path, unknown(&entry.key));
+            let message = if problems.is_full() {
+                String::new()
+            } else {
+                unknown(&entry.key)
+            };
+            problems.unknown_with(entry, path, message);
             return;
         };
         if entry.value.content == Content::Null {

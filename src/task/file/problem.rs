@@ -81,10 +81,15 @@ impl fmt::Display for TaskFileErrors {
     }
 }
 
+/// How many faults are told of one file. Whoever has that many has one that repeats.
+const MOST_TOLD: usize = 100;
+
 /// Gathers the faults of one reading.
 #[derive(Debug)]
 pub(crate) struct Problems {
     found: Vec<Problem>,
+    /// How many there are, told or not.
+    count: usize,
     stage: Stage,
 }
 
@@ -92,8 +97,20 @@ impl Problems {
     pub(crate) fn new(stage: Stage) -> Self {
         Self {
             found: Vec::new(),
+            count: 0,
             stage,
         }
+    }
+
+    /// Counts a fault; whether it is to be told.
+    fn is_told(&mut self) -> bool {
+        self.count += 1;
+        self.count <= MOST_TOLD
+    }
+
+    /// Whether so much is wrong that nothing more is told.
+    pub(crate) fn is_full(&self) -> bool {
+        self.count >= MOST_TOLD
     }
 
     /// Runs `read` with another stage for what it finds.
@@ -110,10 +127,12 @@ impl Problems {
         path: impl Into<String>,
         message: impl Into<String>,
     ) {
-        self.found.push(Problem {
-            path: path.into(),
-            ..Problem::new(position, message, self.stage)
-        });
+        if self.is_told() {
+            self.found.push(Problem {
+                path: path.into(),
+                ..Problem::new(position, message, self.stage)
+            });
+        }
     }
 
     /// A key that nothing knows.
@@ -124,7 +143,13 @@ impl Problems {
         what: &str,
         known: impl IntoIterator<Item = &'a str>,
     ) {
-        self.unknown_with(entry, path, unknown_name(what, &entry.key, known));
+        let message = if self.is_full() {
+            // Looking for the nearest name takes its time, and nobody will read it.
+            String::new()
+        } else {
+            unknown_name(what, &entry.key, known)
+        };
+        self.unknown_with(entry, path, message);
     }
 
     /// A key that nothing knows, in other words.
@@ -134,11 +159,13 @@ impl Problems {
         path: impl Into<String>,
         message: impl Into<String>,
     ) {
-        self.found.push(Problem {
-            path: path.into(),
-            unknown_key: true,
-            ..Problem::new(entry.position, message, self.stage)
-        });
+        if self.is_told() {
+            self.found.push(Problem {
+                path: path.into(),
+                unknown_key: true,
+                ..Problem::new(entry.position, message, self.stage)
+            });
+        }
     }
 
     /// A value of the wrong type.
@@ -174,12 +201,16 @@ impl Problems {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.found.len()
+        self.count
     }
 
     /// The faults in the order of the text.
     pub(crate) fn into_sorted(mut self) -> Vec<Problem> {
         self.found.sort_by_key(|problem| problem.position);
+        if self.count > MOST_TOLD {
+            let more = format!("and {} more faults", self.count - MOST_TOLD);
+            self.found.push(Problem::new(None, more, self.stage));
+        }
         self.found
     }
 }

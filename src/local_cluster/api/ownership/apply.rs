@@ -1,11 +1,14 @@
 //! Server-side apply: a manager says what it wants, and takes nothing from others unasked.
 
-use serde_json::Value;
+use std::borrow::Cow;
+
+use serde_json::{Value, json};
 
 use super::entries::{Entry, Operation, read, write};
 use super::fields::Fields;
 use crate::local_cluster::api::refusal::{Cause, Refusal};
 use crate::local_cluster::api::strategic;
+use crate::local_cluster::api::update::Part;
 use crate::local_cluster::objects::{Resource, now};
 
 /// Who owns what nobody has applied.
@@ -19,14 +22,44 @@ pub(crate) struct Applied<'a> {
     pub wanted: &'a Value,
     /// Who wants it.
     pub manager: &'a str,
+    /// The part of the object that it is about; the rest of `wanted` says nothing.
+    pub part: Part,
     /// Whether what others own may be taken from them.
     pub force: bool,
 }
 
+impl Applied<'_> {
+    /// What of it is merged into the object.
+    fn patch(&self) -> Cow<'_, Value> {
+        match self.part {
+            Part::Main => Cow::Borrowed(self.wanted),
+            Part::Status => {
+                let mut patch = json!({});
+                if let Some(status) = self.wanted.get("status") {
+                    patch["status"] = status.clone();
+                }
+                // These are no wishes but preconditions.
+                for member in ["resourceVersion", "uid"] {
+                    if let Some(value) = self.wanted["metadata"].get(member) {
+                        patch["metadata"][member] = value.clone();
+                    }
+                }
+                Cow::Owned(patch)
+            }
+        }
+    }
+}
+
 /// Records the owner of a new object that was applied.
 pub(crate) fn first(resource: Resource, applied: &Applied<'_>, object: &mut Value) {
-    let fields = Fields::of(resource, applied.wanted);
-    let entry = Entry::new(resource, applied.manager, Operation::Apply, fields);
+    let fields = Fields::of(resource, applied.wanted, applied.part);
+    let entry = Entry::new(
+        resource,
+        applied.manager,
+        Operation::Apply,
+        applied.part,
+        fields,
+    );
     write(&[entry], object);
 }
 
@@ -37,17 +70,24 @@ pub(crate) fn apply(
     applied: &Applied<'_>,
     settle: impl FnOnce(Value) -> Result<Value, Refusal>,
 ) -> Result<Value, Refusal> {
-    let wanted = Fields::of(resource, applied.wanted);
+    let part = applied.part;
+    let wanted = Fields::of(resource, applied.wanted, part);
     let mut entries = read(&current["metadata"]["managedFields"]);
     if entries.is_empty() {
-        let all = Fields::of(resource, current);
-        entries.push(Entry::new(resource, BEFORE, Operation::Update, all));
+        let parts: &[Part] = match part {
+            Part::Main => &[Part::Main],
+            Part::Status => &[Part::Main, Part::Status],
+        };
+        for &part in parts {
+            let all = Fields::of(resource, current, part);
+            entries.push(Entry::new(resource, BEFORE, Operation::Update, part, all));
+        }
     }
     let mut merged = current.clone();
-    strategic::merge(resource, &mut merged, applied.wanted);
+    strategic::merge(resource, &mut merged, &applied.patch());
     let own = entries
         .iter()
-        .position(|entry| entry.is_of(applied.manager, Operation::Apply));
+        .position(|entry| entry.is_of(applied.manager, Operation::Apply, part));
     let mut others = Fields::default();
     for (index, entry) in entries.iter().enumerate() {
         if Some(index) != own {
@@ -65,7 +105,7 @@ pub(crate) fn apply(
     let mut next = settle(merged)?;
     let changed = wanted.differing(current, &next);
     resolve(resource, current, applied, &changed, &mut entries)?;
-    record(resource, applied.manager, wanted, &mut entries);
+    record(resource, applied, wanted, &mut entries);
     write(&entries, &mut next);
     Ok(next)
 }
@@ -78,10 +118,11 @@ fn resolve(
     changed: &Fields,
     entries: &mut [Entry],
 ) -> Result<(), Refusal> {
-    let own_before = last_applied(resource, current, applied.manager);
+    let part = applied.part;
+    let own_before = last_applied(resource, current, applied);
     let mut conflicts = Vec::new();
     for entry in entries {
-        if entry.is_of(applied.manager, Operation::Apply) {
+        if entry.is_of(applied.manager, Operation::Apply, part) {
             continue;
         }
         let taken = entry.fields.common(changed);
@@ -99,19 +140,20 @@ fn resolve(
 }
 
 /// What the manager has applied to the object without the server's help is its own.
-fn last_applied(resource: Resource, current: &Value, manager: &str) -> Fields {
+fn last_applied(resource: Resource, current: &Value, applied: &Applied<'_>) -> Fields {
     let last = current["metadata"]["annotations"][LAST_APPLIED].as_str();
     let last = last.and_then(|text| serde_json::from_str(text).ok());
     match last {
-        Some(last) if manager == "kubectl" => Fields::of(resource, &last),
+        Some(last) if applied.manager == "kubectl" => Fields::of(resource, &last, applied.part),
         Some(_) | None => Fields::default(),
     }
 }
 
-fn record(resource: Resource, manager: &str, wanted: Fields, entries: &mut Vec<Entry>) {
+fn record(resource: Resource, applied: &Applied<'_>, wanted: Fields, entries: &mut Vec<Entry>) {
+    let (manager, part) = (applied.manager, applied.part);
     let own = entries
         .iter_mut()
-        .find(|entry| entry.is_of(manager, Operation::Apply));
+        .find(|entry| entry.is_of(manager, Operation::Apply, part));
     match own {
         Some(own) => {
             if own.fields != wanted {
@@ -119,7 +161,13 @@ fn record(resource: Resource, manager: &str, wanted: Fields, entries: &mut Vec<E
                 own.time = Some(now());
             }
         }
-        None => entries.push(Entry::new(resource, manager, Operation::Apply, wanted)),
+        None => entries.push(Entry::new(
+            resource,
+            manager,
+            Operation::Apply,
+            part,
+            wanted,
+        )),
     }
 }
 
@@ -160,8 +208,6 @@ fn refusal(conflicts: &[(String, String)]) -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn applied(
@@ -173,6 +219,7 @@ mod tests {
         let applied = Applied {
             wanted: &wanted,
             manager,
+            part: Part::Main,
             force,
         };
         apply(Resource::ConfigMap, current, &applied, Ok)
@@ -189,6 +236,7 @@ mod tests {
         let one = Applied {
             wanted: &wanted,
             manager: "one",
+            part: Part::Main,
             force: false,
         };
         first(Resource::ConfigMap, &one, &mut object);
@@ -214,6 +262,7 @@ mod tests {
         let one = Applied {
             wanted: &wanted,
             manager: "one",
+            part: Part::Main,
             force: false,
         };
         first(Resource::ConfigMap, &one, &mut object);

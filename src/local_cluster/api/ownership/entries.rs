@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::fields::Fields;
+use crate::local_cluster::api::update::Part;
 use crate::local_cluster::objects::{Resource, now};
 
 /// How an owner wrote.
@@ -34,20 +35,28 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub fn new(resource: Resource, manager: &str, operation: Operation, fields: Fields) -> Self {
+    pub fn new(
+        resource: Resource,
+        manager: &str,
+        operation: Operation,
+        part: Part,
+        fields: Fields,
+    ) -> Self {
         Self {
             manager: manager.to_owned(),
             operation,
-            subresource: None,
+            subresource: subresource(part).map(str::to_owned),
             version: resource.api_version().to_owned(),
             time: Some(now()),
             fields,
         }
     }
 
-    /// Whether writes of `manager` by `operation` are recorded here.
-    pub fn is_of(&self, manager: &str, operation: Operation) -> bool {
-        self.manager == manager && self.operation == operation && self.subresource.is_none()
+    /// Whether writes of `manager` to one part by `operation` are recorded here.
+    pub fn is_of(&self, manager: &str, operation: Operation, part: Part) -> bool {
+        self.manager == manager
+            && self.operation == operation
+            && self.subresource.as_deref() == subresource(part)
     }
 
     fn parse(written: &Value) -> Option<Self> {
@@ -80,6 +89,14 @@ impl Entry {
             written["subresource"] = subresource.as_str().into();
         }
         written
+    }
+}
+
+/// How records name a part of an object that is written for itself.
+fn subresource(part: Part) -> Option<&'static str> {
+    match part {
+        Part::Main => None,
+        Part::Status => Some("status"),
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::local_cluster::api::strategic::{Key, merge_key};
+use crate::local_cluster::api::update::Part;
 use crate::local_cluster::objects::Resource;
 
 /// One step of the way to a field.
@@ -31,9 +32,14 @@ struct Field {
 }
 
 impl Fields {
-    /// The fields of `value`, which is a whole object of `resource`, but for those that the
-    /// server alone writes.
-    pub fn of(resource: Resource, value: &Value) -> Self {
+    /// The fields of one part of `value`, which is a whole object of `resource`, but for those that
+    /// the server alone writes.
+    pub fn of(resource: Resource, value: &Value, part: Part) -> Self {
+        if part == Part::Status {
+            let status = value.get("status").filter(|status| status.is_object());
+            let only = status.map_or_else(|| json!({}), |status| json!({"status": status}));
+            return Self::inside(resource, &only, "");
+        }
         let mut value = value.clone();
         if let Some(object) = value.as_object_mut() {
             for member in ["apiVersion", "kind", "status"] {
@@ -346,7 +352,7 @@ mod tests {
 
     #[test]
     fn fields_are_written_as_the_api_writes_them_and_read_again() {
-        let fields = Fields::of(Resource::Pod, &pod());
+        let fields = Fields::of(Resource::Pod, &pod(), Part::Main);
         let written = json!({
             "f:metadata": {"f:labels": {"f:app": {}}, "f:finalizers": {"v:\"a/b\"": {}}},
             "f:spec": {"f:containers": {"k:{\"name\":\"base\"}": {
@@ -365,7 +371,7 @@ mod tests {
 
     #[test]
     fn what_differs_is_told_and_what_is_removed_spares_what_others_own() {
-        let fields = Fields::of(Resource::Pod, &pod());
+        let fields = Fields::of(Resource::Pod, &pod(), Part::Main);
         let mut other = pod();
         other["metadata"]["labels"]["app"] = "y".into();
         other["spec"]["containers"][0]["env"][0]["value"] = "2".into();
@@ -378,7 +384,7 @@ mod tests {
             ]
         );
         let label = json!({"metadata": {"labels": {"app": "x"}}});
-        fields.remove_from(&mut other, &Fields::of(Resource::Pod, &label));
+        fields.remove_from(&mut other, &Fields::of(Resource::Pod, &label, Part::Main));
         assert_eq!(other["metadata"]["labels"], json!({"app": "y"}));
         assert_eq!(other["spec"]["containers"], json!([]));
     }

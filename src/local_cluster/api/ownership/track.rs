@@ -4,14 +4,16 @@ use serde_json::Value;
 
 use super::entries::{Entry, Operation, read, write};
 use super::fields::Fields;
+use crate::local_cluster::api::update::Part;
 use crate::local_cluster::objects::Resource;
 
-/// Records that `manager` made `next` of `current`. `claimed` are the records that came with the
+/// Records that `manager` made `next` of `current` by changing one part of it. `claimed` are the records that came with the
 /// write: a client may change them, as it does when it hands its fields to another manager.
 pub(crate) fn track(
     resource: Resource,
     current: &Value,
     next: &mut Value,
+    part: Part,
     claimed: Option<&Value>,
     manager: &str,
 ) {
@@ -26,7 +28,10 @@ pub(crate) fn track(
         write(&[], next);
         return;
     }
-    let (before, after) = (Fields::of(resource, current), Fields::of(resource, next));
+    let (before, after) = (
+        Fields::of(resource, current, part),
+        Fields::of(resource, next, part),
+    );
     let mut touched = before.differing(current, next);
     touched.add(&after.differing(current, next));
     if touched.is_empty() {
@@ -36,20 +41,26 @@ pub(crate) fn track(
         return;
     }
     for entry in &mut entries {
-        if !entry.is_of(manager, Operation::Update) {
+        if !entry.is_of(manager, Operation::Update, part) {
             entry.fields.take_away(&touched);
         }
     }
     let gained = after.common(&touched);
     let own = entries
         .iter_mut()
-        .find(|entry| entry.is_of(manager, Operation::Update));
+        .find(|entry| entry.is_of(manager, Operation::Update, part));
     match own {
         Some(own) => {
             own.fields.take_away(&touched);
             own.fields.add(&gained);
         }
-        None => entries.push(Entry::new(resource, manager, Operation::Update, gained)),
+        None => entries.push(Entry::new(
+            resource,
+            manager,
+            Operation::Update,
+            part,
+            gained,
+        )),
     }
     write(&entries, next);
 }
@@ -68,12 +79,20 @@ mod tests {
         let one = Applied {
             wanted: &wanted,
             manager: "one",
+            part: Part::Main,
             force: false,
         };
         first(Resource::ConfigMap, &one, &mut object);
         let mut next = object.clone();
         next["data"]["a"] = "changed".into();
-        track(Resource::ConfigMap, &object, &mut next, None, "editor");
+        track(
+            Resource::ConfigMap,
+            &object,
+            &mut next,
+            Part::Main,
+            None,
+            "editor",
+        );
         let refused = apply(Resource::ConfigMap, &next, &one, Ok).unwrap_err();
         assert!(
             refused.message.contains("\"editor\""),
@@ -82,7 +101,14 @@ mod tests {
         );
         let mut back = next.clone();
         back["data"]["a"] = "1".into();
-        track(Resource::ConfigMap, &next, &mut back, None, "editor");
+        track(
+            Resource::ConfigMap,
+            &next,
+            &mut back,
+            Part::Main,
+            None,
+            "editor",
+        );
         assert!(apply(Resource::ConfigMap, &back, &one, Ok).is_ok());
     }
 
@@ -90,7 +116,14 @@ mod tests {
     fn an_object_that_was_never_applied_has_no_records() {
         let before = json!({"metadata": {}, "data": {"a": "1"}});
         let mut next = json!({"metadata": {}, "data": {"a": "2"}});
-        track(Resource::ConfigMap, &before, &mut next, None, "editor");
+        track(
+            Resource::ConfigMap,
+            &before,
+            &mut next,
+            Part::Main,
+            None,
+            "editor",
+        );
         assert_eq!(next, json!({"metadata": {}, "data": {"a": "2"}}));
     }
 
@@ -101,12 +134,66 @@ mod tests {
         let one = Applied {
             wanted: &wanted,
             manager: "one",
+            part: Part::Main,
             force: false,
         };
         first(Resource::ConfigMap, &one, &mut object);
         let mut next = object.clone();
         let none = json!([{}]);
-        track(Resource::ConfigMap, &object, &mut next, Some(&none), "two");
+        track(
+            Resource::ConfigMap,
+            &object,
+            &mut next,
+            Part::Main,
+            Some(&none),
+            "two",
+        );
         assert!(next["metadata"].get("managedFields").is_none());
+    }
+
+    #[test]
+    fn a_status_has_owners_of_its_own() {
+        let mut object = json!({"metadata": {}, "status": {"phase": "Pending"}});
+        let labels = json!({"metadata": {"labels": {"a": "1"}}});
+        let one = Applied {
+            wanted: &labels,
+            manager: "one",
+            part: Part::Main,
+            force: false,
+        };
+        object["metadata"] = labels["metadata"].clone();
+        first(Resource::Pod, &one, &mut object);
+        let mut next = object.clone();
+        next["status"]["phase"] = "Running".into();
+        track(Resource::Pod, &object, &mut next, Part::Status, None, "one");
+        let managed = &next["metadata"]["managedFields"];
+        assert_eq!(managed[0].get("subresource"), None);
+        assert_eq!(managed[1]["subresource"], "status");
+        assert_eq!(managed[1]["operation"], "Update");
+        assert_eq!(managed[1]["fieldsV1"], json!({"f:status": {"f:phase": {}}}));
+        let status = json!({"status": {"phase": "Failed", "reason": "Why"}});
+        let mut two = Applied {
+            wanted: &status,
+            manager: "two",
+            part: Part::Status,
+            force: false,
+        };
+        let refused = apply(Resource::Pod, &next, &two, Ok).unwrap_err();
+        let owner = "conflict with \"one\" with subresource \"status\"";
+        assert!(refused.message.contains(owner), "{}", refused.message);
+        two.force = true;
+        let forced = apply(Resource::Pod, &next, &two, Ok).unwrap();
+        assert_eq!(forced["status"], status["status"]);
+        let managed = forced["metadata"]["managedFields"].as_array().unwrap();
+        // Its only field of the status is lost, that of the object is not.
+        assert_eq!(managed.len(), 2);
+        assert_eq!(
+            managed[0]["fieldsV1"],
+            object["metadata"]["managedFields"][0]["fieldsV1"]
+        );
+        assert_eq!(
+            (&managed[1]["manager"], &managed[1]["subresource"]),
+            (&json!("two"), &json!("status"))
+        );
     }
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::place::PodPlace;
 use super::state::{Container, Ended, Failure, Ground, PodState, RestartPolicy, Role, Run};
+use crate::local_cluster::objects::Object;
 
 /// What the kubelet knows of a pod that it has just got.
 #[must_use]
@@ -155,6 +156,15 @@ pub fn deletion(pod: &Value) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
+/// Whether `told` is nothing but `own`, our own last write, all of which `state` knows. What others
+/// have written before that was told by itself, unless the watch has begun anew meanwhile.
+#[must_use]
+pub fn is_echo(told: &Object, own: &Object, state: &PodState) -> bool {
+    told.is_version(own)
+        && state.deadline == deadline(own)
+        && state.deletion.is_some() == deletion(own).is_some()
+}
+
 /// Whether the API has let the pod go, and its object is gone in a moment: nothing is to be told
 /// of it any more.
 #[must_use]
@@ -164,6 +174,16 @@ pub fn is_let_go(pod: &Value) -> bool {
         .as_array()
         .is_some_and(|all| !all.is_empty());
     metadata["deletionGracePeriodSeconds"] == 0 && !held
+}
+
+/// As [`is_let_go`], read from the object's bytes.
+#[must_use]
+pub fn is_leaving(pod: &Object) -> bool {
+    let held = || {
+        let finalizers = pod.member(&["metadata", "finalizers"]);
+        finalizers.is_some_and(|all| all.as_array().is_some_and(|all| !all.is_empty()))
+    };
+    pod.member(&["metadata", "deletionGracePeriodSeconds"]) == Some(0.into()) && !held()
 }
 
 /// The spec of `container`.
@@ -202,4 +222,60 @@ fn title(pod: &Value) -> String {
     let metadata = &pod["metadata"];
     let text = |member: &str| metadata[member].as_str().unwrap_or_default();
     format!("{}_{}({})", text("name"), text("namespace"), text("uid"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::local_cluster::objects::{ObjectKey, Objects, Preconditions, Resource};
+
+    #[test]
+    fn whether_a_pod_is_let_go_is_read_from_its_bytes_too() {
+        for (metadata, leaving) in [
+            (json!({}), false),
+            (json!({"deletionGracePeriodSeconds": 30}), false),
+            (json!({"deletionGracePeriodSeconds": 0}), true),
+            (
+                json!({"deletionGracePeriodSeconds": 0, "finalizers": []}),
+                true,
+            ),
+            (
+                json!({"deletionGracePeriodSeconds": 0, "finalizers": ["x/y"]}),
+                false,
+            ),
+        ] {
+            let pod = Object::from(json!({"metadata": metadata}));
+            assert_eq!(is_leaving(&pod.packed()), leaving, "{pod:?}");
+            assert_eq!(is_let_go(&pod), leaving, "{pod:?}");
+        }
+    }
+
+    #[test]
+    fn only_our_own_last_write_of_what_we_know_is_an_echo() {
+        let objects = Objects::in_memory();
+        let pod = json!({"metadata": {"name": "p", "namespace": "n"}, "spec": {}});
+        let first = objects.create(Resource::Pod, pod).unwrap();
+        let state = new_state(&first, Timestamp::now());
+        let key = ObjectKey::namespaced(Resource::Pod, "n", "p");
+        let write = |change: fn(&mut Value)| {
+            objects.update(&key, Preconditions::none(), change).unwrap();
+            objects.get(&key).unwrap()
+        };
+        assert!(is_echo(&objects.get(&key).unwrap(), &first, &state));
+        let own = write(|pod| pod["status"] = json!({"phase": "Running"}));
+        assert!(is_echo(&own, &own, &state));
+        // Somebody else's write, however little it says.
+        let label = write(|pod| pod["metadata"]["labels"] = json!({"a": "1"}));
+        assert!(!is_echo(&label, &own, &state));
+        // Our own write, on top of what another wanted and we were never told of.
+        let shortened = write(|pod| pod["spec"]["activeDeadlineSeconds"] = 5.into());
+        assert!(!is_echo(&shortened, &shortened, &state));
+        let deleted = write(|pod| {
+            pod["spec"] = json!({});
+            pod["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+        });
+        assert!(!is_echo(&deleted, &deleted, &state));
+    }
 }

@@ -56,12 +56,17 @@ impl Told<'_> {
         let expected = Preconditions::uid(self.uid);
         let now = seconds(Timestamp::now());
         let objects = &self.shared.objects;
-        objects.update(self.key, expected.clone(), |pod| {
-            if pod["metadata"]["deletionGracePeriodSeconds"] != 0 {
-                pod["metadata"]["deletionTimestamp"] = now;
-                pod["metadata"]["deletionGracePeriodSeconds"] = 0.into();
-            }
-        })?;
+        let grace = ["metadata", "deletionGracePeriodSeconds"];
+        let current = objects.get(self.key);
+        // Whoever has marked it so may be about to remove it: there is nothing to write then.
+        if current.is_none_or(|pod| pod.member(&grace) != Some(0.into())) {
+            objects.update(self.key, expected.clone(), |pod| {
+                if pod["metadata"]["deletionGracePeriodSeconds"] != 0 {
+                    pod["metadata"]["deletionTimestamp"] = now;
+                    pod["metadata"]["deletionGracePeriodSeconds"] = 0.into();
+                }
+            })?;
+        }
         objects.remove(self.key, expected)
     }
 }

@@ -149,15 +149,10 @@ impl Worker {
         }
     }
 
-    /// Whether it tells of nothing but our own last write. What others have written before that
-    /// was told by itself, unless the watch has begun anew meanwhile.
+    /// Whether it tells of nothing but our own last write.
     fn is_echo(&self, message: &Message) -> bool {
         match message {
-            Message::Changed(pod) => {
-                pod.is_version(&self.pod)
-                    && self.state.deadline == intake::deadline(&self.pod)
-                    && self.state.deletion.is_some() == intake::deletion(&self.pod).is_some()
-            }
+            Message::Changed(pod) => intake::is_echo(pod, &self.pod, &self.state),
             Message::Gone | Message::Evict(_) => false,
         }
     }

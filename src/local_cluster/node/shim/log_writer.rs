@@ -180,9 +180,19 @@ impl LogWriter {
         self.put_aside_if_due()
     }
 
-    fn put_aside_if_due(&mut self) -> io::Result<()> {
-        let due = Duration::from_millis(self.plan.check_millis);
-        if self.size < self.plan.max_bytes || self.looked.elapsed() < due {
+    /// In how long a log that has grown too large is to be put aside, written to or not; none if
+    /// this one has not.
+    pub fn due(&self) -> Option<Duration> {
+        let between = Duration::from_millis(self.plan.check_millis);
+        (self.size >= self.plan.max_bytes).then(|| between.saturating_sub(self.looked.elapsed()))
+    }
+
+    /// Begins a new file if this one has grown too large and it is time for a look.
+    ///
+    /// # Errors
+    /// When the files cannot be renamed or made.
+    pub fn put_aside_if_due(&mut self) -> io::Result<()> {
+        if self.due().is_none_or(|left| !left.is_zero()) {
             return Ok(());
         }
         self.looked = Instant::now();
@@ -285,6 +295,30 @@ mod tests {
         let mut clock = RisingClock::default();
         let stamps: Vec<_> = (0..1000).map(|_| clock.next()).collect();
         assert!(stamps.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+
+    #[test]
+    fn a_log_that_is_too_large_waits_for_the_next_look_whether_it_is_written_to_or_not() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = ContainerDir::new(temp.path());
+        let plan = LogPlan {
+            max_bytes: 100,
+            check_millis: 3_600_000,
+        };
+        let mut log = LogWriter::open(&dir, plan).unwrap();
+        log.take(Output::Stdout, b"small\n").unwrap();
+        assert_eq!(log.due(), None);
+        log.take(Output::Stdout, &[b'a'; 90]).unwrap();
+        log.take(Output::Stdout, b"\n").unwrap();
+        assert!(log.due().unwrap() > Duration::from_secs(3000));
+        log.put_aside_if_due().unwrap();
+        assert!(!dir.old_log(1).exists());
+        log.plan.check_millis = 0;
+        assert_eq!(log.due(), Some(Duration::ZERO));
+        log.put_aside_if_due().unwrap();
+        assert!(dir.old_log(1).exists());
+        assert_eq!(fs::read(dir.log()).unwrap(), b"");
+        assert_eq!(log.due(), None);
     }
 
     #[test]

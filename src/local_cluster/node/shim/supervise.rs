@@ -192,6 +192,7 @@ impl Shim<'_> {
             self.listen()?;
             self.obey()?;
             self.watch_memory();
+            self.log.put_aside_if_due()?;
             for death in self.deaths()? {
                 let end = (death, Timestamp::now(), Instant::now());
                 ended.get_or_insert(end);
@@ -239,10 +240,13 @@ impl Shim<'_> {
         for fd in open.into_iter().flatten() {
             fds.push(PollFd::new(fd, PollFlags::POLLIN));
         }
-        let timeout = if ended || self.memory_bytes.is_some() {
-            PollTimeout::from(LOOK_MILLIS)
-        } else {
-            PollTimeout::NONE
+        let look = (ended || self.memory_bytes.is_some())
+            .then(|| Duration::from_millis(u64::from(LOOK_MILLIS)));
+        // A whole millisecond more, so that it is due when we wake.
+        let log = self.log.due().map(|left| left + Duration::from_millis(1));
+        let timeout = match look.into_iter().chain(log).min() {
+            Some(wait) => PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX),
+            None => PollTimeout::NONE,
         };
         match poll(&mut fds, timeout) {
             Ok(_) | Err(Errno::EINTR) => Ok(()),

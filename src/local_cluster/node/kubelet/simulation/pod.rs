@@ -89,6 +89,11 @@ impl MadeUpPod {
         match message {
             // What we have written ourselves we know.
             Message::Changed(pod) if pod.version() <= self.pod.version() => return false,
+            // Whoever deletes a pod that has ended takes it away, too: it is gone in a moment.
+            Message::Changed(pod) if self.state.settled && intake::is_leaving(&pod) => {
+                self.pod = pod.packed();
+                return false;
+            }
             Message::Changed(pod) => {
                 self.pod = pod;
                 self.learn();
@@ -252,8 +257,13 @@ impl MadeUpPod {
             key: &self.key,
             uid: &self.uid,
         };
-        let written = told.let_go();
-        self.note(written);
+        match told.let_go() {
+            // There is nothing to be learnt from what is gone, or waits for its finalizers.
+            Ok(pod) => self.pod = pod.packed(),
+            Err(error) => {
+                self.note(Err(error));
+            }
+        }
     }
 
     /// Writes the status; tells whether the object that was written on held anything new.
