@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
     cancel, cluster, completions, describe, doctor, dry_run, get, logs, prune, retry, run, serve,
-    sql, submit, wait,
+    sql, submit, token, wait,
 };
 
 /// What `cli::exit` defines, for a person.
@@ -107,6 +107,7 @@ pub(super) enum Command {
     Schema,
     Sql(sql::SqlArgs),
     Doctor(doctor::DoctorArgs),
+    Token(token::TokenArgs),
     Cluster(cluster::ClusterArgs),
     Completions(completions::CompletionsArgs),
 }

@@ -10,7 +10,7 @@ use super::output::say;
 use super::situation::Situation;
 use super::{
     cancel, cluster, completions, describe, doctor, dry_run, exit, get, logs, prune, retry,
-    run as run_command, schema, serve, sql, submit, wait,
+    run as run_command, schema, serve, sql, submit, token, wait,
 };
 use crate::telemetry;
 
@@ -59,6 +59,7 @@ async fn dispatch(cli: Cli) -> Result<u8, CliError> {
         | Command::DryRun(_)
         | Command::Sql(_)
         | Command::Doctor(_)
+        | Command::Token(_)
         | Command::Cluster(_) => {}
     }
     let mut situation = Situation::read(cli.global)?;
@@ -84,6 +85,7 @@ async fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Command::DryRun(args) => dry_run::run(args, situation).await,
         Command::Sql(args) => sql::run(args, situation).await,
         Command::Doctor(args) => doctor::run(args, situation).await,
+        Command::Token(args) => token::run(args, situation).await,
         Command::Cluster(args) => cluster::run(args, situation).await,
         Command::Completions(args) => completions::run(&args).await,
         Command::Schema => schema::run(situation.format()).await,
