@@ -45,7 +45,7 @@ pub(super) async fn guard(
         let request = admit(&api, request).await?;
         Ok::<_, Problem>(next.run(request).await)
     };
-    match tokio::time::timeout(within, answered).await {
+    let response = match tokio::time::timeout(within, answered).await {
         Ok(Ok(response)) => response,
         Ok(Err(problem)) => problem.into_response(),
         Err(_) => {
@@ -53,7 +53,9 @@ pub(super) async fn guard(
             let detail = format!("the request was not answered within {seconds} seconds");
             Problem::new(ProblemKind::TimedOut, detail).into_response()
         }
-    }
+    };
+    api.scrape.count(response.status());
+    response
 }
 
 async fn admit(api: &Api, request: Request<Body>) -> Result<Request<Body>, Problem> {
@@ -84,7 +86,8 @@ async fn admit(api: &Api, request: Request<Body>) -> Result<Request<Body>, Probl
             }
         }
     }
-    if changes {
+    // Whatever else changes something is not done here, and the routes say so.
+    if *request.method() == Method::POST {
         understood(request.headers())?;
         return whole(api, request).await;
     }

@@ -12,6 +12,7 @@ mod bulk;
 mod guard;
 mod health;
 mod log;
+mod metrics;
 mod problem;
 mod query;
 mod router;
@@ -23,7 +24,7 @@ mod tls;
 mod token_file;
 
 pub use access::Access;
-pub use problem::{PROBLEM, ProblemKind};
+pub use problem::{PROBLEM, Problem, ProblemKind};
 pub use router::document;
 pub use server::{ApiOptions, ApiSettings, Server, ServerError};
 pub use submit::DEFINITIONS;

@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use super::guard::guard;
 use super::problem::{PROBLEM, Problem, ProblemKind};
 use super::server::Api;
-use super::{bulk, health, log, stream, submit, tasks};
+use super::{bulk, health, log, metrics, stream, submit, tasks};
 
 /// The document's own words.
 #[derive(OpenApi)]
@@ -62,6 +62,7 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(health::openapi))
+        .routes(routes!(metrics::metrics))
 }
 
 /// The OpenAPI document.

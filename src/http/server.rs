@@ -22,6 +22,7 @@ use tower::ServiceExt;
 
 use super::access::Access;
 use super::guard::Peer;
+use super::metrics::{Scrape, measure_lag};
 use super::router::{document, router};
 use crate::listen::{Bounds, Door};
 use crate::service::Service;
@@ -72,6 +73,7 @@ pub(super) struct Api {
     pub(super) ready: AtomicBool,
     /// How many answers go on.
     pub(super) streams: Gauge,
+    pub(super) scrape: Scrape,
     pub(super) document: Arc<str>,
 }
 
@@ -108,7 +110,11 @@ impl Server {
             source,
         })?;
         let per_second = options.settings.requests_per_second;
+        let streams = Gauge::default();
+        let metrics = options.service.store().metrics().clone();
         let api = Arc::new(Api {
+            scrape: Scrape::new(&metrics, &streams),
+            streams,
             // Those who ask much keep no reader from the engine.
             service: options.service.with_own_readers(),
             access: options.access,
@@ -120,7 +126,6 @@ impl Server {
             settings: options.settings,
             stopping: CancellationToken::new(),
             ready: AtomicBool::new(false),
-            streams: Gauge::default(),
             document: document().into(),
         });
         let tls = options.tls.is_some();
@@ -149,6 +154,7 @@ impl Server {
                 tracing::error!(%error, "the API ended");
             }
         });
+        task.spawn(measure_lag(metrics.loop_lag, api.stopping.clone()));
         Ok(Self {
             address,
             tls,
