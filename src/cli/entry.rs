@@ -10,7 +10,7 @@ use super::output::say;
 use super::situation::Situation;
 use super::{
     cancel, cluster, completions, describe, doctor, dry_run, exit, get, logs, prune, retry,
-    run as run_command, schema, serve, sql, submit, wait,
+    run as run_command, schema, serve, sql, submit, token, wait,
 };
 use crate::telemetry;
 
@@ -59,6 +59,7 @@ async fn dispatch(cli: Cli) -> Result<u8, CliError> {
         | Command::DryRun(_)
         | Command::Sql(_)
         | Command::Doctor(_)
+        | Command::Token(_)
         | Command::Cluster(_) => {}
     }
     let mut situation = Situation::read(cli.global)?;
@@ -69,6 +70,7 @@ async fn dispatch(cli: Cli) -> Result<u8, CliError> {
         "warn,kube_client=off"
     };
     telemetry::start(&situation.config.log, default_level)?;
+    refuse_server(&cli.command, &situation)?;
     let situation = &mut situation;
     match cli.command {
         Command::Run(args) => run_command::run(args, situation).await,
@@ -84,8 +86,33 @@ async fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Command::DryRun(args) => dry_run::run(args, situation).await,
         Command::Sql(args) => sql::run(args, situation).await,
         Command::Doctor(args) => doctor::run(args, situation).await,
+        Command::Token(args) => token::run(args, situation).await,
         Command::Cluster(args) => cluster::run(args, situation).await,
         Command::Completions(args) => completions::run(&args).await,
         Command::Schema => schema::run(situation.format()).await,
     }
+}
+
+/// Some commands are about a database and what works on it: no daemon does them for anybody.
+fn refuse_server(command: &Command, situation: &Situation) -> Result<(), CliError> {
+    let (name, instead) = match command {
+        Command::Serve(_) => ("serve", "leave --server and ADJOURN_SERVER away"),
+        Command::Run(_) => ("run", "use `adjourn submit` and `adjourn logs -f`"),
+        Command::Prune(_) => ("prune", "run it where the daemon runs, with --db PATH"),
+        Command::Sql(_) => ("sql", "run it where the daemon runs, with --db PATH"),
+        Command::Doctor(_) => ("doctor", "run it where the daemon runs, with --db PATH"),
+        Command::Token(_) => ("token", "run it where the daemon runs"),
+        Command::Submit(_)
+        | Command::Get(_)
+        | Command::Describe(_)
+        | Command::Logs(_)
+        | Command::Wait(_)
+        | Command::Cancel(_)
+        | Command::Retry(_)
+        | Command::DryRun(_)
+        | Command::Schema
+        | Command::Cluster(_)
+        | Command::Completions(_) => return Ok(()),
+    };
+    situation.refuse_server(name, instead)
 }

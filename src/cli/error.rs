@@ -1,10 +1,11 @@
 //! Everything that can keep a command from its work.
 
-use std::error::Error;
 use std::path::PathBuf;
 
 use crate::config::ConfigErrors;
+use crate::remote::RemoteError;
 use crate::service::ServiceError;
+pub(super) use crate::service::words::sentence;
 use crate::store::StoreError;
 use crate::task::file::TaskFileErrors;
 use crate::telemetry::TelemetryError;
@@ -71,6 +72,9 @@ pub enum CliError {
     /// Somebody interrupted.
     #[error("interrupted")]
     Interrupted,
+    /// A daemon elsewhere says no, or is out of reach.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
     /// The service or its store says no.
     #[error(transparent)]
     Service(#[from] ServiceError),
@@ -88,11 +92,8 @@ impl CliError {
     pub(super) fn lines(&self) -> Vec<String> {
         match self {
             Self::ReaderGone | Self::Interrupted => Vec::new(),
-            Self::Service(ServiceError::Refused { task_id, refused }) => refused
-                .0
-                .iter()
-                .map(|problem| format!("task {task_id}: {problem}"))
-                .collect(),
+            Self::Service(error) => error.lines(),
+            Self::Remote(error) => error.lines(),
             Self::Task { task_id, faults } => faults
                 .iter()
                 .map(|fault| format!("task {task_id}: {fault}"))
@@ -108,23 +109,7 @@ impl CliError {
             | Self::Unreachable(_)
             | Self::TimedOut(_)
             | Self::Failed(_)
-            | Self::Output(_)
-            | Self::Service(ServiceError::Store(_)) => vec![sentence(self)],
+            | Self::Output(_) => vec![sentence(self)],
         }
     }
-}
-
-/// An error with what caused it, in one line.
-pub(super) fn sentence(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let words = inner.to_string();
-        if !text.contains(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        cause = inner.source();
-    }
-    text.replace('\n', " ")
 }

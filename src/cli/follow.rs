@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::error::CliError;
 use super::lines::{Shape, Style};
-use super::moments::took;
 use super::output::{Output, say};
-use super::table::one_line;
+use super::tasks::Tasks;
 use crate::clock::Clock;
-use crate::service::{Service, TaskView};
+use crate::service::words::{one_line, took};
+use crate::service::{LogFilter, TaskView};
 use crate::store::{LogRow, TaskFilter};
 use crate::task::id::TaskId;
 use crate::task::log::LineKind;
@@ -18,24 +18,6 @@ pub(super) const PAGE: u32 = 1000;
 
 /// The longest wait for a look at the store when nothing woke the follower.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// Which of a log's lines are wanted.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Wanted {
-    /// Only this container.
-    pub(super) container: Option<String>,
-    /// Only lines from this moment on, in nanoseconds since the Unix epoch.
-    pub(super) since_ns: Option<i64>,
-}
-
-impl Wanted {
-    pub(super) fn takes(&self, row: &LogRow) -> bool {
-        self.container
-            .as_ref()
-            .is_none_or(|container| container.as_str() == &*row.line.container)
-            && self.since_ns.is_none_or(|since| row.line.stamp_ns >= since)
-    }
-}
 
 /// A task that is followed.
 pub(super) struct Followed {
@@ -61,9 +43,9 @@ impl Followed {
 
 /// Follows tasks to their ends.
 pub(super) struct Follower<'a> {
-    pub(super) service: &'a Service,
+    pub(super) source: &'a Tasks,
     pub(super) tasks: Vec<Followed>,
-    pub(super) wanted: Wanted,
+    pub(super) wanted: LogFilter,
     pub(super) output: Output,
     pub(super) clock: Clock,
 }
@@ -77,15 +59,15 @@ impl Follower<'_> {
     pub(super) async fn follow(&mut self) -> Result<Vec<TaskView>, CliError> {
         let mut ended: Vec<TaskView> = Vec::with_capacity(self.tasks.len());
         let order: Vec<TaskId> = self.tasks.iter().map(|task| task.id).collect();
-        let mut changes = self.service.store().changes();
+        let mut changes = self.source.changes().await?;
         loop {
-            changes.borrow_and_update();
+            changes.seen();
             // First the states, then the lines: of a task that has ended no more will come.
             let filter = TaskFilter {
                 ids: self.tasks.iter().map(|task| task.id).collect(),
                 ..TaskFilter::default()
             };
-            let views = self.service.list(&filter).await?;
+            let views = self.source.list(&filter).await?;
             self.nobody_removed(&views)?;
             for view in views {
                 self.show(view.id, view.log_seq).await?;
@@ -99,8 +81,7 @@ impl Follower<'_> {
                 ended.sort_by_key(|view| order.iter().position(|id| *id == view.id));
                 return Ok(ended);
             }
-            // A closed channel means that the store is closing; the next look will tell.
-            let _ = tokio::time::timeout(LOOK, changes.changed()).await;
+            changes.next(LOOK).await?;
         }
     }
 
@@ -151,7 +132,7 @@ impl Follower<'_> {
             return Ok(());
         };
         while task.after < newest {
-            let rows = self.service.log(id, task.after, PAGE).await?;
+            let rows = self.source.log(id, task.after, PAGE).await?;
             let Some(last) = rows.last() else {
                 return Ok(());
             };
@@ -177,7 +158,7 @@ fn remark(style: &Style, text: &[u8]) {
 pub(super) async fn print(
     rows: &[LogRow],
     style: &Style,
-    wanted: &Wanted,
+    wanted: &LogFilter,
     output: &mut Output,
 ) -> Result<(), CliError> {
     let mut bytes = Vec::new();

@@ -5,6 +5,7 @@
 //! `serve` and `cancel` start an engine, through `engine_room`, and only `cluster` and `--local`
 //! know the local cluster, through `local`.
 
+mod api;
 mod args;
 mod cancel;
 mod cluster;
@@ -36,7 +37,8 @@ mod situation;
 mod sql;
 mod submit;
 mod table;
-mod verdict;
+mod tasks;
+mod token;
 mod wait;
 
 pub use args::Cli;

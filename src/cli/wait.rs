@@ -5,12 +5,14 @@ use std::time::Duration;
 use clap::Args;
 
 use super::error::CliError;
-use super::follow::{Followed, Follower, Wanted};
+use super::follow::{Followed, Follower};
 use super::lines::Style;
 use super::output::{Output, print_list, print_one, say};
 use super::situation::Situation;
-use super::{engine_room, exit, verdict};
-use crate::service::{Service, TaskView};
+use super::tasks::Tasks;
+use super::{engine_room, exit};
+use crate::service::words::{took, verdict};
+use crate::service::{LogFilter, Service, TaskView};
 use crate::task::id::{TaskId, TaskRef};
 
 /// Wait until tasks have ended; ends with the task's own verdict as exit code
@@ -25,19 +27,19 @@ pub(super) struct WaitArgs {
 }
 
 pub(super) async fn run(args: WaitArgs, situation: &Situation) -> Result<u8, CliError> {
-    let service = situation.needed_service().await?;
-    let mut ids = Vec::with_capacity(args.tasks.len());
-    for task in &args.tasks {
-        ids.push(service.resolve(task).await?);
+    let source = situation.needed_tasks().await?;
+    let ids = source.resolve_all(&args.tasks).await?;
+    // A daemon that answers works.
+    if let Tasks::Here(service) = &source {
+        tell_if_nobody_works(service, &ids, situation).await?;
     }
-    tell_if_nobody_works(&service, &ids, situation).await?;
-    let ended = ended(&service, &ids, situation);
+    let ended = ended(&source, &ids, situation);
     let ended = match args.timeout {
         None => ended.await?,
         Some(timeout) => tokio::time::timeout(timeout, ended).await.map_err(|_| {
             CliError::TimedOut(format!(
                 "not every task has ended within {}; they go on",
-                super::moments::took(timeout)
+                took(timeout)
             ))
         })??,
     };
@@ -47,25 +49,25 @@ pub(super) async fn run(args: WaitArgs, situation: &Situation) -> Result<u8, Cli
         tasks => print_list(format, tasks).await?,
     };
     for task in &ended {
-        say(verdict::line(task));
+        say(verdict(task));
     }
     Ok(exit::of_tasks(&ended))
 }
 
 /// Waits until each of `ids` has ended.
 pub(super) async fn ended(
-    service: &Service,
+    source: &Tasks,
     ids: &[TaskId],
     situation: &Situation,
 ) -> Result<Vec<TaskView>, CliError> {
     let mut follower = Follower {
-        service,
+        source,
         tasks: ids
             .iter()
             // Nobody wants to see the lines.
             .map(|id| Followed::new(*id, i64::MAX, Style::default()))
             .collect(),
-        wanted: Wanted::default(),
+        wanted: LogFilter::default(),
         output: Output::stdout(),
         clock: situation.clock.clone(),
     };

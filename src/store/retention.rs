@@ -106,9 +106,10 @@ impl Store {
                     Ok(step)
                 })
             })
-            .await;
+            .await?;
         crate::failpoint::reach!("prune.after");
-        step
+        self.forget_counts().await;
+        Ok(step)
     }
 }
 
