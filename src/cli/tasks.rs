@@ -105,7 +105,7 @@ impl Tasks {
             Self::Here(service) => Changes::Here(service.store().changes()),
             Self::There(remote) => Changes::There {
                 known: remote.commits(None, 0).await?,
-                remote: remote.clone(),
+                remote: Box::new(remote.clone()),
             },
         })
     }
@@ -114,7 +114,7 @@ impl Tasks {
 /// What tells that something was stored.
 pub(super) enum Changes {
     Here(watch::Receiver<u64>),
-    There { remote: Remote, known: u64 },
+    There { remote: Box<Remote>, known: u64 },
 }
 
 impl Changes {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{MatchedPath, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use governor::clock::{Clock, DefaultClock};
@@ -87,7 +87,9 @@ async fn admit(api: &Api, request: Request<Body>) -> Result<Request<Body>, Probl
         }
     }
     // Whatever else changes something is not done here, and the routes say so.
-    if *request.method() == Method::POST {
+    let taken = |path: &MatchedPath| api.posts.contains(path.as_str());
+    let path = request.extensions().get::<MatchedPath>();
+    if *request.method() == Method::POST && path.is_some_and(taken) {
         understood(request.headers())?;
         return whole(api, request).await;
     }

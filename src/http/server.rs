@@ -1,5 +1,6 @@
 //! Starting and stopping the API.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use tower::ServiceExt;
 use super::access::Access;
 use super::guard::Peer;
 use super::metrics::{Scrape, measure_lag};
-use super::router::{document, router};
+use super::router::{document, posts, router};
 use crate::listen::{Bounds, Door};
 use crate::service::Service;
 
@@ -75,6 +76,8 @@ pub(super) struct Api {
     pub(super) streams: Gauge,
     pub(super) scrape: Scrape,
     pub(super) document: Arc<str>,
+    /// The paths to which something may be sent.
+    pub(super) posts: HashSet<String>,
 }
 
 /// Why the API does not answer.
@@ -127,6 +130,7 @@ impl Server {
             stopping: CancellationToken::new(),
             ready: AtomicBool::new(false),
             document: document().into(),
+            posts: posts(),
         });
         let tls = options.tls.is_some();
         let router = router(Arc::clone(&api));
