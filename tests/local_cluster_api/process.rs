@@ -155,3 +155,18 @@ async fn only_the_token_opens_the_api() {
     config.auth_info.token = None;
     assert_eq!(code(config).await, (403, "Forbidden".into()));
 }
+
+/// A server on all addresses would answer at any of 127.0.0.0/8, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_listens_on_loopback_alone() {
+    let cluster = Cluster::start();
+    let config = cluster.config().await;
+    let port = config.cluster_url.port_u16().unwrap();
+    assert_eq!(config.cluster_url.host(), Some("127.0.0.1"));
+    tokio::net::TcpStream::connect(("127.0.0.1", port))
+        .await
+        .unwrap();
+    let refused = tokio::net::TcpStream::connect(("127.0.0.2", port)).await;
+    let kind = refused.unwrap_err().kind();
+    assert_eq!(kind, std::io::ErrorKind::ConnectionRefused);
+}

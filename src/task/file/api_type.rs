@@ -374,7 +374,7 @@ mod tests {
             problems,
             [
                 "it.metadata.labels[\"a/b\"]: must be text, found a number: put it in quotes",
-                "it.spec.terminationGracePeriodSeconds: must be a whole number, found text: write it without quotes, and an octal one as 0o644",
+                "it.spec.terminationGracePeriodSeconds: must be a whole number, found text: write it without quotes",
                 "it.spec.hostNetwork: must be true or false, found text: write it without quotes",
                 "it.spec.volumes[0].emptyDri: unknown field, did you mean emptyDir?",
                 "it.spec.containers[0].volume_mounts: unknown field, did you mean volumeMounts?",
