@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
-    cancel, cluster, completions, describe, doctor, dry_run, get, logs, prune, retry, run, serve,
-    sql, submit, wait,
+    backup, cancel, cluster, completions, describe, doctor, dry_run, get, logs, man, prune,
+    restore, retry, run, serve, sql, submit, wait,
 };
 
 /// What `cli::exit` defines, for a person.
@@ -108,7 +108,10 @@ pub(super) enum Command {
     Sql(sql::SqlArgs),
     Doctor(doctor::DoctorArgs),
     Cluster(cluster::ClusterArgs),
+    Backup(backup::BackupArgs),
+    Restore(restore::RestoreArgs),
     Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 /// Reads a length of time: seconds, or a text such as `1h30m`.

@@ -9,8 +9,8 @@ use super::error::CliError;
 use super::output::say;
 use super::situation::Situation;
 use super::{
-    cancel, cluster, completions, describe, doctor, dry_run, exit, get, logs, prune, retry,
-    run as run_command, schema, serve, sql, submit, wait,
+    backup, cancel, cluster, completions, describe, doctor, dry_run, exit, get, logs, man, prune,
+    restore, retry, run as run_command, schema, serve, sql, submit, wait,
 };
 use crate::telemetry;
 
@@ -42,9 +42,10 @@ pub async fn run() -> ExitCode {
 }
 
 async fn dispatch(cli: Cli) -> Result<u8, CliError> {
-    // These two need no settings, and must work where the settings are broken.
+    // These three need no settings, and must work where the settings are broken.
     match &cli.command {
         Command::Completions(args) => return completions::run(args).await,
+        Command::Man(args) => return man::run(args).await,
         Command::Schema => return schema::run(cli.global.output).await,
         Command::Run(_)
         | Command::Serve(_)
@@ -59,6 +60,8 @@ async fn dispatch(cli: Cli) -> Result<u8, CliError> {
         | Command::DryRun(_)
         | Command::Sql(_)
         | Command::Doctor(_)
+        | Command::Backup(_)
+        | Command::Restore(_)
         | Command::Cluster(_) => {}
     }
     let mut situation = Situation::read(cli.global)?;
@@ -85,7 +88,10 @@ async fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Command::Sql(args) => sql::run(args, situation).await,
         Command::Doctor(args) => doctor::run(args, situation).await,
         Command::Cluster(args) => cluster::run(args, situation).await,
+        Command::Backup(args) => backup::run(args, situation).await,
+        Command::Restore(args) => restore::run(args, situation).await,
         Command::Completions(args) => completions::run(&args).await,
+        Command::Man(args) => man::run(&args).await,
         Command::Schema => schema::run(situation.format()).await,
     }
 }

@@ -6,6 +6,7 @@
 //! know the local cluster, through `local`.
 
 mod args;
+mod backup;
 mod cancel;
 mod cluster;
 mod completions;
@@ -23,10 +24,12 @@ mod input;
 mod lines;
 mod local;
 mod logs;
+mod man;
 mod moments;
 mod notify;
 mod output;
 mod prune;
+mod restore;
 mod retry;
 mod run;
 mod schema;

@@ -5,6 +5,7 @@
     reason = "a test that cannot go on fails, in its support as well"
 )]
 
+mod backups;
 mod databases;
 mod doctor;
 mod dry_run;
