@@ -6,6 +6,9 @@ pub mod doctor;
 pub mod engine;
 #[doc(hidden)]
 pub mod failpoint;
+pub mod http;
+#[doc(hidden)]
+pub mod listen;
 pub mod local_cluster;
 pub mod operator;
 pub mod pod;

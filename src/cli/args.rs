@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
     backup, cancel, cluster, completions, describe, doctor, dry_run, get, logs, man, prune,
-    restore, retry, run, serve, sql, submit, wait,
+    restore, retry, run, serve, sql, submit, token, wait,
 };
 
 /// What `cli::exit` defines, for a person.
@@ -107,6 +107,7 @@ pub(super) enum Command {
     Schema,
     Sql(sql::SqlArgs),
     Doctor(doctor::DoctorArgs),
+    Token(token::TokenArgs),
     Cluster(cluster::ClusterArgs),
     Backup(backup::BackupArgs),
     Restore(restore::RestoreArgs),

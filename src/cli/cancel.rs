@@ -11,7 +11,8 @@ use super::run::{let_go, pods_disposed_of};
 use super::signals::Signals;
 use super::situation::Situation;
 use super::wait::ended;
-use super::{engine_room, exit, local, verdict};
+use super::{engine_room, exit, local};
+use crate::service::words::verdict;
 use crate::service::{Service, TaskView};
 use crate::store::{EngineKind, Scope};
 use crate::task::id::{TaskId, TaskRef};
@@ -43,7 +44,7 @@ pub(super) async fn run(args: CancelArgs, situation: &mut Situation) -> Result<u
     }
     let mut asked = Vec::with_capacity(ids.len());
     for id in &ids {
-        asked.push(ask(&service, *id, &args.reason).await?);
+        asked.push(service.ask_for_end(*id, &args.reason).await?);
     }
     let tasks = if args.no_wait {
         asked
@@ -51,21 +52,6 @@ pub(super) async fn run(args: CancelArgs, situation: &mut Situation) -> Result<u
         see_it_done(&args, &service, &ids, situation).await?
     };
     report(&args, &tasks, situation.format()).await
-}
-
-/// Asks for a task's end. To have ended already is fine if it was cancelled.
-async fn ask(service: &Service, id: TaskId, reason: &str) -> Result<TaskView, CliError> {
-    let task = service.task(id).await?;
-    if !task.is_final {
-        return Ok(service.cancel(id, reason).await?);
-    }
-    if task.state == "cancelled" {
-        return Ok(task);
-    }
-    Err(CliError::Failed(format!(
-        "task {id} has ended already ({}): there is nothing to cancel",
-        task.state
-    )))
 }
 
 /// Waits until the tasks have ended and their pods are gone; works on it unless a daemon does.
@@ -114,7 +100,7 @@ async fn report(args: &CancelArgs, tasks: &[TaskView], format: Format) -> Result
     }
     for task in tasks {
         if task.is_final {
-            say(verdict::line(task));
+            say(verdict(task));
         } else {
             say(format!("task {} will be cancelled", task.id));
         }

@@ -7,10 +7,10 @@ use super::args::Format;
 use super::error::CliError;
 use super::output::{answer, print_one, say};
 use super::situation::Situation;
-use super::table::one_line;
 use super::{engine_room, exit};
 use crate::doctor::{Finding, Report};
 use crate::service::ServiceError;
+use crate::service::words::one_line;
 
 /// Find what is wrong with the database, the tasks and their pods, and explain it
 ///

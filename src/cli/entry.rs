@@ -10,7 +10,7 @@ use super::output::say;
 use super::situation::Situation;
 use super::{
     backup, cancel, cluster, completions, describe, doctor, dry_run, exit, get, logs, man, prune,
-    restore, retry, run as run_command, schema, serve, sql, submit, wait,
+    restore, retry, run as run_command, schema, serve, sql, submit, token, wait,
 };
 use crate::telemetry;
 
@@ -62,6 +62,7 @@ async fn dispatch(cli: Cli) -> Result<u8, CliError> {
         | Command::Doctor(_)
         | Command::Backup(_)
         | Command::Restore(_)
+        | Command::Token(_)
         | Command::Cluster(_) => {}
     }
     let mut situation = Situation::read(cli.global)?;
@@ -87,6 +88,7 @@ async fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Command::DryRun(args) => dry_run::run(args, situation).await,
         Command::Sql(args) => sql::run(args, situation).await,
         Command::Doctor(args) => doctor::run(args, situation).await,
+        Command::Token(args) => token::run(args, situation).await,
         Command::Cluster(args) => cluster::run(args, situation).await,
         Command::Backup(args) => backup::run(args, situation).await,
         Command::Restore(args) => restore::run(args, situation).await,

@@ -1,10 +1,10 @@
 //! Everything that can keep a command from its work.
 
-use std::error::Error;
 use std::path::PathBuf;
 
 use crate::config::ConfigErrors;
 use crate::service::ServiceError;
+pub(super) use crate::service::words::sentence;
 use crate::store::StoreError;
 use crate::task::file::TaskFileErrors;
 use crate::telemetry::TelemetryError;
@@ -80,11 +80,7 @@ impl CliError {
     pub(super) fn lines(&self) -> Vec<String> {
         match self {
             Self::ReaderGone | Self::Interrupted => Vec::new(),
-            Self::Service(ServiceError::Refused { task_id, refused }) => refused
-                .0
-                .iter()
-                .map(|problem| format!("task {task_id}: {problem}"))
-                .collect(),
+            Self::Service(error) => error.lines(),
             Self::TaskFile(_) | Self::Config(_) => {
                 self.to_string().lines().map(str::to_owned).collect()
             }
@@ -96,23 +92,7 @@ impl CliError {
             | Self::Unreachable(_)
             | Self::TimedOut(_)
             | Self::Failed(_)
-            | Self::Output(_)
-            | Self::Service(ServiceError::Store(_)) => vec![sentence(self)],
+            | Self::Output(_) => vec![sentence(self)],
         }
     }
-}
-
-/// An error with what caused it, in one line.
-pub(super) fn sentence(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let words = inner.to_string();
-        if !text.contains(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        cause = inner.source();
-    }
-    text.replace('\n', " ")
 }

@@ -76,7 +76,8 @@ pub(super) fn of_error(error: &CliError) -> u8 {
         CliError::Interrupted => INTERRUPTED,
         // Whoever read our output has seen enough.
         CliError::ReaderGone => SUCCESS,
-        CliError::Service(ServiceError::Refused { .. }) => USAGE,
+        CliError::Service(ServiceError::Refused { .. } | ServiceError::NamesAFile { .. }) => USAGE,
+        CliError::Service(ServiceError::EndedAlready { .. }) => FAILED,
         CliError::Service(ServiceError::Store(error)) => of_store(error),
     }
 }

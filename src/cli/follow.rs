@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use super::error::CliError;
 use super::lines::{Shape, Style};
-use super::moments::took;
 use super::output::{Output, say};
-use super::table::one_line;
 use crate::clock::Clock;
-use crate::service::{Service, TaskView};
+use crate::service::words::{one_line, took};
+use crate::service::{LogFilter, Service, TaskView};
 use crate::store::{LogRow, TaskFilter};
 use crate::task::id::TaskId;
 use crate::task::log::LineKind;
@@ -18,24 +17,6 @@ pub(super) const PAGE: u32 = 1000;
 
 /// The longest wait for a look at the store when nothing woke the follower.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// Which of a log's lines are wanted.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Wanted {
-    /// Only this container.
-    pub(super) container: Option<String>,
-    /// Only lines from this moment on, in nanoseconds since the Unix epoch.
-    pub(super) since_ns: Option<i64>,
-}
-
-impl Wanted {
-    pub(super) fn takes(&self, row: &LogRow) -> bool {
-        self.container
-            .as_ref()
-            .is_none_or(|container| container.as_str() == &*row.line.container)
-            && self.since_ns.is_none_or(|since| row.line.stamp_ns >= since)
-    }
-}
 
 /// A task that is followed.
 pub(super) struct Followed {
@@ -63,7 +44,7 @@ impl Followed {
 pub(super) struct Follower<'a> {
     pub(super) service: &'a Service,
     pub(super) tasks: Vec<Followed>,
-    pub(super) wanted: Wanted,
+    pub(super) wanted: LogFilter,
     pub(super) output: Output,
     pub(super) clock: Clock,
 }
@@ -177,7 +158,7 @@ fn remark(style: &Style, text: &[u8]) {
 pub(super) async fn print(
     rows: &[LogRow],
     style: &Style,
-    wanted: &Wanted,
+    wanted: &LogFilter,
     output: &mut Output,
 ) -> Result<(), CliError> {
     let mut bytes = Vec::new();

@@ -1,18 +1,11 @@
 //! Log lines as they are printed: for people, on a terminal, for machines.
 
-use std::borrow::Cow;
 use std::io::IsTerminal;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use serde::Serialize;
-
-use super::moments::log_stamp;
 use crate::pod::logs::{LogLevel, level_of};
+use crate::service::{LineView, LogStyle, log_stamp};
 use crate::store::LogRow;
-use crate::task::file::{ContainerSelection, TaskFile};
-use crate::task::log::LineKind;
 use crate::task::template::LogFormatter;
 
 /// What comes before a line.
@@ -54,46 +47,6 @@ impl Shape {
     }
 }
 
-/// A line for machines.
-#[derive(Debug, Serialize)]
-pub(super) struct LineView<'a> {
-    seq: i64,
-    try_number: u32,
-    time: String,
-    container: &'a str,
-    /// `output`, or what is ours: `gap`, `event`.
-    kind: LineKind,
-    /// What the line itself begins with; `INFO` when it says nothing.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    level: Option<&'static str>,
-    line: Cow<'a, str>,
-    /// The bytes themselves, where they are no UTF-8.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    line_base64: Option<String>,
-}
-
-impl<'a> LineView<'a> {
-    pub(super) fn of(row: &'a LogRow) -> Self {
-        let line = String::from_utf8_lossy(&row.line.text);
-        let output = match row.line.kind {
-            LineKind::Output => true,
-            LineKind::Gap | LineKind::Event => false,
-        };
-        Self {
-            seq: row.seq,
-            try_number: row.try_number,
-            time: log_stamp(row.line.stamp_ns),
-            container: &row.line.container,
-            kind: row.line.kind,
-            level: output.then(|| level_of(&line).as_str()),
-            line_base64: std::str::from_utf8(&row.line.text)
-                .is_err()
-                .then(|| BASE64_STANDARD.encode(&row.line.text)),
-            line,
-        }
-    }
-}
-
 /// What a terminal is told before a line of that level; nothing for the usual.
 fn colour(level: LogLevel) -> Option<&'static str> {
     match level {
@@ -107,22 +60,18 @@ fn colour(level: LogLevel) -> Option<&'static str> {
 const PLAIN_AGAIN: &str = "\x1b[0m";
 
 impl Style {
-    /// The style for one task among `tasks`, of which `file` is its definition, if it can be read.
-    pub(super) fn of(file: Option<&TaskFile>, prefix: bool, several_tasks: bool) -> Self {
-        let label = several_tasks.then_some(file).flatten().map(|file| {
-            if file.map_index < 0 {
-                file.task_id.clone()
-            } else {
-                format!("{}/{}", file.task_id, file.map_index)
-            }
-        });
-        let asked = file.and_then(|file| file.pod.container_name_log_prefix_enabled);
+    /// The style for a task whose definition asks for `asked`; `label` names it among several.
+    pub(super) fn of(asked: &LogStyle, label: Option<String>, prefix: bool) -> Self {
         let container = prefix
-            || asked.unwrap_or_else(|| several_tasks || file.is_some_and(shows_several_containers));
+            || asked
+                .prefix
+                .unwrap_or(label.is_some() || asked.several_containers);
         // A template that cannot be used was refused at submit.
-        let formatter = file
+        let formatter = asked
+            .formatter
+            .as_deref()
             .filter(|_| !prefix)
-            .and_then(|file| LogFormatter::new(file.pod.log_formatter.as_deref()?).ok())
+            .and_then(|template| LogFormatter::new(template).ok())
             .map(Arc::new);
         Self {
             label,
@@ -178,29 +127,4 @@ impl Style {
         bytes.push(b'\n');
         bytes
     }
-}
-
-/// Whether the log may hold lines of more than one container.
-fn shows_several_containers(task: &TaskFile) -> bool {
-    let shown = |selection: &Option<ContainerSelection>, all: usize| match selection {
-        None => 0,
-        Some(ContainerSelection::All(wanted)) => usize::from(*wanted) * all,
-        Some(ContainerSelection::One(_)) => 1,
-        Some(ContainerSelection::Named(names)) => names.len(),
-    };
-    let pod = &task.pod;
-    let in_template = |key: &str| {
-        [&pod.full_pod_spec, &pod.pod_template_dict]
-            .into_iter()
-            .flatten()
-            .filter_map(|pod| pod.get("spec")?.get(key)?.as_array())
-            .map(Vec::len)
-            .max()
-            .unwrap_or(0)
-    };
-    let containers = in_template("containers").max(1) + usize::from(pod.do_xcom_push);
-    let first = in_template("initContainers").max(pod.init_containers.len());
-    let base = usize::from(pod.get_logs);
-    let named = shown(&pod.container_logs, containers);
-    base.max(named) + shown(&pod.init_container_logs, first) > 1
 }

@@ -7,13 +7,12 @@ use clap::Args;
 use super::args::Format;
 use super::error::CliError;
 use super::exit;
-use super::follow::{Followed, Follower, PAGE, Wanted, print};
-use super::lines::{LineView, Shape, Style};
+use super::follow::{Followed, Follower, PAGE, print};
+use super::lines::{Shape, Style};
 use super::output::{Output, print_list};
 use super::situation::Situation;
 use crate::clock::Timestamp;
-use crate::service::Service;
-use crate::task::file::TaskFile;
+use crate::service::{LineView, LogFilter, Service};
 use crate::task::id::{TaskId, TaskRef};
 
 /// Print a task's log lines as its containers wrote them
@@ -53,9 +52,7 @@ fn moment(text: &str) -> Result<Timestamp, String> {
 pub(super) async fn run(args: LogsArgs, situation: &Situation) -> Result<u8, CliError> {
     let service = situation.needed_service().await?;
     let id = service.resolve(&args.task).await?;
-    let row = service.store().task(id).await?;
-    let file = serde_json::from_str::<TaskFile>(&row.definition).ok();
-    let mut style = Style::of(file.as_ref(), args.prefix, false);
+    let mut style = Style::of(&service.log_style(id).await?, None, args.prefix);
     style.timestamps = args.timestamps;
     let whole = match situation.global.output {
         Format::Table | Format::Wide | Format::Name => {
@@ -79,7 +76,7 @@ pub(super) async fn run(args: LogsArgs, situation: &Situation) -> Result<u8, Cli
         .since
         .map(|since| situation.clock.now() - since)
         .or(args.since_time);
-    let wanted = Wanted {
+    let wanted = LogFilter {
         container: args.container,
         since_ns: since.and_then(|moment| moment.timestamp_nanos_opt()),
     };
@@ -118,7 +115,7 @@ async fn rest(
     id: TaskId,
     mut after: i64,
     style: &Style,
-    wanted: &Wanted,
+    wanted: &LogFilter,
     output: &mut Output,
 ) -> Result<i64, CliError> {
     loop {

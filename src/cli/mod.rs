@@ -5,6 +5,7 @@
 //! `serve` and `cancel` start an engine, through `engine_room`, and only `cluster` and `--local`
 //! know the local cluster, through `local`.
 
+mod api;
 mod args;
 mod backup;
 mod cancel;
@@ -39,7 +40,7 @@ mod situation;
 mod sql;
 mod submit;
 mod table;
-mod verdict;
+mod token;
 mod wait;
 
 pub use args::Cli;

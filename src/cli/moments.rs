@@ -1,7 +1,5 @@
 //! Moments and lengths of time as people read them.
 
-use std::time::Duration;
-
 use chrono::SecondsFormat;
 
 use crate::clock::Timestamp;
@@ -9,11 +7,6 @@ use crate::clock::Timestamp;
 /// A moment, to the millisecond.
 pub(super) fn moment(at: Timestamp) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
-}
-
-/// The moment of a log line, to the nanosecond.
-pub(super) fn log_stamp(stamp_ns: i64) -> String {
-    chrono::DateTime::from_timestamp_nanos(stamp_ns).to_rfc3339_opts(SecondsFormat::Nanos, true)
 }
 
 /// How long ago something was: two units at the most, and no more exact than anybody needs.
@@ -39,18 +32,10 @@ fn two(first: i64, first_unit: &str, second: i64, second_unit: &str) -> String {
     }
 }
 
-/// How long something took.
-pub(super) fn took(length: Duration) -> String {
-    let seconds = length.as_secs();
-    match seconds {
-        0..60 => format!("{:.1}s", length.as_secs_f64()),
-        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
-        _ => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -76,17 +61,5 @@ mod tests {
     fn a_moment_that_is_yet_to_come_is_no_negative_age() {
         let now = Timestamp::UNIX_EPOCH;
         assert_eq!(age(now + Duration::from_secs(5), now), "0s");
-    }
-
-    #[test]
-    fn what_took_long_is_told_in_larger_units() {
-        for (millis, shown) in [
-            (40, "0.0s"),
-            (3_240, "3.2s"),
-            (125_000, "2m05s"),
-            (3_900_000, "1h05m"),
-        ] {
-            assert_eq!(took(Duration::from_millis(millis)), shown);
-        }
     }
 }

@@ -7,14 +7,15 @@ use clap::Args;
 
 use super::args::Format;
 use super::error::CliError;
-use super::follow::{Followed, Follower, Wanted};
+use super::follow::{Followed, Follower};
 use super::lines::{Shape, Style};
 use super::output::{Output, answer, print_list, print_one, say};
 use super::signals::Signals;
 use super::situation::Situation;
-use super::{engine_room, exit, input, local, verdict};
+use super::{engine_room, exit, input, local};
 use crate::engine::Engine;
-use crate::service::{Service, TaskView};
+use crate::service::words::verdict;
+use crate::service::{LogFilter, LogStyle, Service, TaskView};
 use crate::store::{EngineKind, Scope};
 use crate::task::file::TaskFile;
 use crate::task::id::{TaskId, TaskKey, TaskRef};
@@ -47,6 +48,17 @@ struct Ours {
     id: TaskId,
     key: TaskKey,
     file: Option<TaskFile>,
+}
+
+impl Ours {
+    /// Its name among others.
+    fn label(&self) -> String {
+        if self.key.map_index < 0 {
+            self.key.task_id.clone()
+        } else {
+            format!("{}/{}", self.key.task_id, self.key.map_index)
+        }
+    }
 }
 
 pub(super) async fn run(args: RunArgs, situation: &mut Situation) -> Result<u8, CliError> {
@@ -155,11 +167,13 @@ fn follower<'a>(
         tasks: ours
             .iter()
             .map(|task| {
-                let style = Style::of(task.file.as_ref(), args.prefix, several);
+                let asked = task.file.as_ref().map(LogStyle::of).unwrap_or_default();
+                let label = several.then(|| task.label());
+                let style = Style::of(&asked, label, args.prefix);
                 Followed::new(task.id, 0, Style { shape, ..style })
             })
             .collect(),
-        wanted: Wanted::default(),
+        wanted: LogFilter::default(),
         clock: situation.clock.clone(),
         output,
     }
@@ -208,7 +222,7 @@ async fn finish(
         answer(&ids).await?;
     }
     for task in ended {
-        say(verdict::line(task));
+        say(verdict(task));
     }
     Ok(if args.propagate_exit_code {
         exit::of_container(ended)

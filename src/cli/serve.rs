@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -11,7 +12,7 @@ use super::output::say;
 use super::run::let_go;
 use super::signals::Signals;
 use super::situation::Situation;
-use super::{engine_room, exit, local};
+use super::{api, engine_room, exit, local};
 use crate::service::Service;
 use crate::store::{EngineKind, Scope};
 
@@ -20,26 +21,51 @@ use crate::store::{EngineKind, Scope};
 /// The first SIGTERM or Ctrl-C lets go in good order: claims are released, waiting tasks stay as
 /// they are, pods are left alone. The second ends it at once. Nothing is lost either way.
 #[derive(Debug, Args)]
-pub(super) struct ServeArgs {}
+pub(super) struct ServeArgs {
+    /// Where the HTTP API answers: ADDRESS:PORT, or none
+    ///
+    /// Port 0 takes any that is free; the line that says that serve is ready tells which. Without
+    /// this it is 127.0.0.1:8470, unless something else has that port already.
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<String>,
+    /// Certificates for HTTPS, as a PEM file
+    #[arg(long, value_name = "PATH", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificates' key, as a PEM file
+    #[arg(long, value_name = "PATH", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+}
 
-pub(super) async fn run(_args: ServeArgs, situation: &mut Situation) -> Result<u8, CliError> {
+pub(super) async fn run(args: ServeArgs, situation: &mut Situation) -> Result<u8, CliError> {
     let mut signals = Signals::listen()?;
+    let wanted = api::Wanted {
+        listen: args.listen,
+        tls: args.tls_cert.zip(args.tls_key),
+    };
     let service = situation.service().await?;
     let _alone = alone(situation, &service).await?;
+    let server = api::start(wanted, situation, &service).await?;
     let engine = tokio::select! {
         started = start(situation, &service) => started?,
         () = signals.next() => return Ok(exit::SUCCESS),
     };
+    if let Some(server) = &server {
+        server.ready();
+    }
     say(format!(
-        "adjourn serve: ready (pid {}, db {}, {} slots)",
+        "adjourn serve: ready (pid {}, db {}, {} slots{})",
         std::process::id(),
         service.store().path().display(),
-        situation.config.worker.slots
+        situation.config.worker.slots,
+        server.as_ref().map(api::place).unwrap_or_default()
     ));
     notify(notify::READY);
     signals.next().await;
     notify(notify::STOPPING);
     tracing::info!("stopping: letting go of what is being worked on");
+    if let Some(server) = server {
+        server.stop().await;
+    }
     let insisted = let_go(engine, &mut signals).await;
     Ok(if insisted {
         exit::INTERRUPTED

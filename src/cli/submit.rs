@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::json;
 
 use super::error::CliError;
 use super::output::{answer, print_list};
@@ -22,12 +21,8 @@ pub(super) struct SubmitArgs {
 pub(super) async fn run(args: SubmitArgs, situation: &Situation) -> Result<u8, CliError> {
     let tasks = input::tasks(&args.file, situation).await?;
     let service = situation.service().await?;
-    let submitted = service.submit(tasks).await?;
-    let shown: Vec<_> = submitted
-        .iter()
-        .map(|task| json!({"id": task.id, "key": task.key.to_string(), "created": task.created}))
-        .collect();
-    if !print_list(situation.format(), &shown).await? {
+    let submitted = service.take_in(tasks).await?;
+    if !print_list(situation.format(), &submitted).await? {
         let ids: String = submitted
             .iter()
             .map(|task| format!("{}\n", task.id))

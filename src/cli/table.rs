@@ -2,6 +2,8 @@
 
 use comfy_table::{ContentArrangement, Table, presets};
 
+use crate::service::words::one_line;
+
 /// Lays out rows under a header.
 pub(super) fn layout<'a>(
     header: impl IntoIterator<Item = &'a str>,
@@ -24,20 +26,6 @@ pub(super) fn layout<'a>(
         text.push('\n');
     }
     text
-}
-
-/// Keeps a cell on its line: control characters of whatever a pod or a user wrote are escaped.
-pub(super) fn one_line(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            let escaped: Vec<char> = if c.is_control() {
-                c.escape_default().collect()
-            } else {
-                vec![c]
-            };
-            escaped
-        })
-        .collect()
 }
 
 /// A value that may be absent.

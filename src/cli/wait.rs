@@ -5,12 +5,13 @@ use std::time::Duration;
 use clap::Args;
 
 use super::error::CliError;
-use super::follow::{Followed, Follower, Wanted};
+use super::follow::{Followed, Follower};
 use super::lines::Style;
 use super::output::{Output, print_list, print_one, say};
 use super::situation::Situation;
-use super::{engine_room, exit, verdict};
-use crate::service::{Service, TaskView};
+use super::{engine_room, exit};
+use crate::service::words::{took, verdict};
+use crate::service::{LogFilter, Service, TaskView};
 use crate::task::id::{TaskId, TaskRef};
 
 /// Wait until tasks have ended; ends with the task's own verdict as exit code
@@ -37,7 +38,7 @@ pub(super) async fn run(args: WaitArgs, situation: &Situation) -> Result<u8, Cli
         Some(timeout) => tokio::time::timeout(timeout, ended).await.map_err(|_| {
             CliError::TimedOut(format!(
                 "not every task has ended within {}; they go on",
-                super::moments::took(timeout)
+                took(timeout)
             ))
         })??,
     };
@@ -47,7 +48,7 @@ pub(super) async fn run(args: WaitArgs, situation: &Situation) -> Result<u8, Cli
         tasks => print_list(format, tasks).await?,
     };
     for task in &ended {
-        say(verdict::line(task));
+        say(verdict(task));
     }
     Ok(exit::of_tasks(&ended))
 }
@@ -65,7 +66,7 @@ pub(super) async fn ended(
             // Nobody wants to see the lines.
             .map(|id| Followed::new(*id, i64::MAX, Style::default()))
             .collect(),
-        wanted: Wanted::default(),
+        wanted: LogFilter::default(),
         output: Output::stdout(),
         clock: situation.clock.clone(),
     };

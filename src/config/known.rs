@@ -38,7 +38,7 @@ const LONGEST: u64 = 366 * 24 * 60 * 60;
 const MOST_BYTES: u64 = 1 << 40;
 
 /// Every setting but those of connections.
-pub(super) const SETTINGS: [Setting; 15] = [
+pub(super) const SETTINGS: [Setting; 23] = [
     setting("store", "path", Kind::Text),
     setting("worker", "slots", Kind::Number(1, 10_000)),
     setting("worker", "lease_seconds", Kind::Number(1, LONGEST)),
@@ -53,6 +53,14 @@ pub(super) const SETTINGS: [Setting; 15] = [
     setting("templates", "allowed_env", Kind::Texts),
     setting("log", "level", Kind::Text),
     setting("log", "format", Kind::Word(&["text", "json"])),
+    setting("http", "listen", Kind::Text),
+    setting("http", "tokens_file", Kind::Text),
+    setting("http", "tls_cert", Kind::Text),
+    setting("http", "tls_key", Kind::Text),
+    setting("http", "requests_per_second", Kind::Number(0, 1_000_000)),
+    setting("http", "max_body_bytes", Kind::Number(1024, 1 << 30)),
+    setting("http", "request_timeout_seconds", Kind::Number(1, 3600)),
+    setting("http", "allowed_hosts", Kind::Texts),
     setting("local_cluster", "dir", Kind::Text),
 ];
 

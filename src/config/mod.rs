@@ -18,6 +18,6 @@ pub use parse::{from_sources, misspelt_variables};
 pub use places::Places;
 pub use problem::{ConfigErrors, ConfigProblem};
 pub use settings::{
-    Config, JanitorConfig, LocalClusterConfig, LogConfig, LogFormat, StoreConfig, TaskLogConfig,
-    TemplateConfig, WorkerConfig,
+    Config, HttpConfig, JanitorConfig, LocalClusterConfig, LogConfig, LogFormat, StoreConfig,
+    TaskLogConfig, TemplateConfig, WorkerConfig,
 };

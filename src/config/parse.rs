@@ -43,7 +43,7 @@ pub fn misspelt_variables(environment: &BTreeMap<String, String>) -> Vec<(String
     let known: Vec<String> = SETTINGS
         .iter()
         .map(|setting| variable(setting.section, setting.key))
-        .chain(["DB", "CONFIG"].map(|name| format!("{PREFIX}{name}")))
+        .chain(["DB", "CONFIG", "SERVER", "TOKEN"].map(|name| format!("{PREFIX}{name}")))
         .collect();
     environment
         .keys()

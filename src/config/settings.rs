@@ -23,6 +23,8 @@ pub struct Config {
     pub templates: TemplateConfig,
     /// What this program says about itself.
     pub log: LogConfig,
+    /// The HTTP API of `serve`.
+    pub http: HttpConfig,
     /// The local cluster.
     pub local_cluster: LocalClusterConfig,
     /// The clusters, by the names that tasks use for them.
@@ -136,6 +138,44 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// `[http]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpConfig {
+    /// Where `serve` answers: an address and a port, or `none`. When absent, port 8470 of this
+    /// machine alone, unless something else has it.
+    pub listen: Option<String>,
+    /// The tokens' hashes; beside the database when absent.
+    pub tokens_file: Option<PathBuf>,
+    /// The certificates for TLS, as PEM.
+    pub tls_cert: Option<PathBuf>,
+    /// Their key, as PEM.
+    pub tls_key: Option<PathBuf>,
+    /// How many requests one client may send in a second; 0: no bound.
+    pub requests_per_second: u32,
+    /// How large a request's body may be, in bytes.
+    pub max_body_bytes: u32,
+    /// How long a request may take until its answer begins, in seconds.
+    pub request_timeout_seconds: u64,
+    /// Names of this machine that requests without tokens may ask for.
+    pub allowed_hosts: Vec<String>,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            listen: None,
+            tokens_file: None,
+            tls_cert: None,
+            tls_key: None,
+            requests_per_second: 200,
+            max_body_bytes: 4 << 20,
+            request_timeout_seconds: 60,
+            allowed_hosts: Vec::new(),
+        }
+    }
 }
 
 /// `[local_cluster]`

@@ -1,7 +1,5 @@
 //! Looking: lists, one task, its history, and a person's own SQL. Nothing here writes.
 
-use std::collections::BTreeMap;
-
 use futures::TryStreamExt;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
 use sqlx::{AssertSqlSafe, Column, ConnectOptions, Connection, Row, TypeInfo, Value, ValueRef};
@@ -11,7 +9,6 @@ use super::open::Store;
 use super::rows::{TaskRow, from_ms};
 use crate::clock::Timestamp;
 use crate::task::id::{TaskId, TaskRef};
-use crate::task::state::STATE_NAMES;
 
 /// One change of a task's state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,27 +108,6 @@ impl Store {
             .map_err(|error| self.told(error))?
             .ok_or_else(|| StoreError::NotFound(id.to_string()))?;
         TaskRow::read(&row).map_err(|error| error.at(self.path()))
-    }
-
-    /// How many tasks are in each state.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn counts(&self) -> Result<BTreeMap<&'static str, u64>, StoreError> {
-        let rows: Vec<(String, i64)> =
-            sqlx::query_as("SELECT state, count(*) FROM tasks GROUP BY state")
-                .fetch_all(&self.reader)
-                .await
-                .map_err(|error| self.told(error))?;
-        Ok(STATE_NAMES
-            .iter()
-            .map(|name| {
-                let count = rows
-                    .iter()
-                    .find_map(|(state, count)| (state == name).then(|| count.unsigned_abs()));
-                (*name, count.unwrap_or(0))
-            })
-            .collect())
     }
 
     /// Every change of a task's state, oldest first.
@@ -253,7 +229,7 @@ fn read_cells(row: &SqliteRow) -> Result<Vec<SqlCell>, sqlx::Error> {
         .collect()
 }
 
-fn read_history(row: &SqliteRow) -> Result<HistoryRow, sqlx::Error> {
+pub(super) fn read_history(row: &SqliteRow) -> Result<HistoryRow, sqlx::Error> {
     Ok(HistoryRow {
         at: from_ms(row.try_get("at")?),
         event: row.try_get("event")?,
@@ -264,7 +240,7 @@ fn read_history(row: &SqliteRow) -> Result<HistoryRow, sqlx::Error> {
     })
 }
 
-fn read_trigger(row: &SqliteRow) -> Result<TriggerRow, sqlx::Error> {
+pub(super) fn read_trigger(row: &SqliteRow) -> Result<TriggerRow, sqlx::Error> {
     let moment = |column: &str| -> Result<Option<Timestamp>, sqlx::Error> {
         Ok(row.try_get::<Option<i64>, _>(column)?.map(from_ms))
     };

@@ -13,9 +13,10 @@ use sqlx::sqlite::{
     SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Connection};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use uuid::Uuid;
 
+use super::counting::Counts;
 use super::error::StoreError;
 use super::rows::to_ms;
 use super::writer::Writer;
@@ -45,6 +46,7 @@ struct Shared {
     installation: String,
     changed: watch::Receiver<u64>,
     watching_others: tokio::task::AbortHandle,
+    counted: Mutex<Counts>,
 }
 
 impl Drop for Shared {
@@ -88,12 +90,7 @@ impl Store {
             .fetch_one(&mut connection)
             .await
             .map_err(told)?;
-        let reader = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .min_connections(0)
-            // A file does not hang up: asking each time whether it is there costs a question more.
-            .test_before_acquire(false)
-            .connect_lazy_with(options(path).read_only(true));
+        let reader = readers(path);
         let (changed, receiver) = watch::channel(0);
         #[allow(
             clippy::disallowed_methods,
@@ -109,8 +106,23 @@ impl Store {
                 installation,
                 changed: receiver,
                 watching_others: watching_others.abort_handle(),
+                counted: Mutex::default(),
             }),
         })
+    }
+
+    /// The same store with readers of its own: whoever asks through it, however much, keeps
+    /// nobody else from reading.
+    #[must_use]
+    pub fn with_own_readers(&self) -> Self {
+        Self {
+            reader: readers(self.path()),
+            ..self.clone()
+        }
+    }
+
+    pub(super) fn counted(&self) -> &Mutex<Counts> {
+        &self.shared.counted
     }
 
     /// Where the database is.
@@ -136,6 +148,16 @@ impl Store {
     pub(super) fn told(&self, error: sqlx::Error) -> StoreError {
         StoreError::from_sql(&self.shared.path, error)
     }
+}
+
+/// Connections that read, made when they are needed.
+fn readers(path: &Path) -> SqlitePool {
+    SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .min_connections(0)
+        // A file does not hang up: asking each time whether it is there costs a question more.
+        .test_before_acquire(false)
+        .connect_lazy_with(options(path).read_only(true))
 }
 
 fn place(path: &Path, source: std::io::Error) -> StoreError {

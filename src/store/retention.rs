@@ -86,7 +86,8 @@ impl Store {
         if tasks.is_empty() {
             return Ok(PruneStep::default());
         }
-        self.writer
+        let step = self
+            .writer
             .write(move |connection| {
                 Box::pin(async move {
                     let mut step = PruneStep::default();
@@ -103,7 +104,9 @@ impl Store {
                     Ok(step)
                 })
             })
-            .await
+            .await?;
+        self.forget_counts().await;
+        Ok(step)
     }
 }
 

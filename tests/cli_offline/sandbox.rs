@@ -78,6 +78,8 @@ impl Sandbox {
             .env("HOME", self.path("home"))
             .env("XDG_STATE_HOME", self.path("state"))
             .env("XDG_CONFIG_HOME", self.path("config"))
+            // Many daemons run at once on the machine of the tests.
+            .env("ADJOURN_HTTP_LISTEN", "none")
             .current_dir(self.root.path());
         command
     }

@@ -108,6 +108,8 @@ impl Home {
             .env("HOME", self.path())
             .env("XDG_STATE_HOME", self.path().join("state"))
             .env("XDG_CONFIG_HOME", self.path().join("config"))
+            // Many daemons run at once on the machine of the tests.
+            .env("ADJOURN_HTTP_LISTEN", "none")
             .envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }

@@ -1,18 +1,13 @@
-//! What the command line and the HTTP API share: every question about tasks and every wish.
-//!
-//! Answers plain values that serialise as they are shown. Works beside a live daemon: all that
-//! it writes goes through the store's fenced transitions.
-
-mod view;
+//! Questions about tasks, and wishes.
 
 use std::sync::Arc;
 
-pub use view::{HistoryView, PodView, TaskDetail, TaskView, TriggerView};
-
+use super::line::LogStyle;
+use super::view::{HistoryView, SubmittedView, TaskDetail, TaskView, TriggerOfTask};
 use crate::clock::{Clock, Timestamp};
 use crate::operator::{Operators, Refused};
 use crate::store::{
-    LogRow, NewTask, PruneStep, SqlTable, Store, StoreError, Submitted, TaskFilter, TaskRow,
+    LogRow, NewTask, PruneStep, Scope, SqlTable, Store, StoreError, Submitted, TaskFilter, TaskRow,
 };
 use crate::task::file::TaskFile;
 use crate::task::id::{TaskId, TaskKey, TaskRef};
@@ -21,9 +16,9 @@ use crate::task::state::TaskState;
 /// Questions and wishes about the tasks of one installation.
 #[derive(Clone)]
 pub struct Service {
-    store: Store,
+    pub(super) store: Store,
     operators: Arc<Operators>,
-    clock: Clock,
+    pub(super) clock: Clock,
 }
 
 /// Why the service could not do what was asked.
@@ -37,9 +32,42 @@ pub enum ServiceError {
         /// What is wrong with it, all at once.
         refused: Refused,
     },
+    /// There is nothing to cancel.
+    #[error("task {task} has ended already ({state}): there is nothing to cancel")]
+    EndedAlready {
+        /// The task.
+        task: TaskId,
+        /// How it ended.
+        state: &'static str,
+    },
+    /// The file would have a file of the daemon's machine read.
+    #[error(
+        "task {task_id}: pod_template_file names a file, and no file is read for a request: give its content as pod_template_dict"
+    )]
+    NamesAFile {
+        /// Which task of the file.
+        task_id: String,
+    },
     /// The store says no.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl ServiceError {
+    /// What a person is told: one line for each thing that is wrong.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        match self {
+            Self::Refused { task_id, refused } => refused
+                .0
+                .iter()
+                .map(|problem| format!("task {task_id}: {problem}"))
+                .collect(),
+            Self::EndedAlready { .. } | Self::NamesAFile { .. } | Self::Store(_) => {
+                vec![super::words::sentence(self)]
+            }
+        }
+    }
 }
 
 impl Service {
@@ -50,6 +78,15 @@ impl Service {
             store,
             operators: Arc::new(operators),
             clock,
+        }
+    }
+
+    /// The same service with readers of its own; see [`Store::with_own_readers`].
+    #[must_use]
+    pub fn with_own_readers(&self) -> Self {
+        Self {
+            store: self.store.with_own_readers(),
+            ..self.clone()
         }
     }
 
@@ -68,6 +105,21 @@ impl Service {
         let now = self.clock.now();
         let rows = self.checked(tasks, now)?;
         Ok(self.store.submit(rows, now).await?)
+    }
+
+    /// As [`Service::submit`]; the answer is what is shown. Refuses tasks that name a file whose
+    /// content does not come with them.
+    ///
+    /// # Errors
+    /// [`ServiceError::NamesAFile`], and what [`Service::submit`] says.
+    pub async fn take_in(&self, tasks: Vec<TaskFile>) -> Result<Vec<SubmittedView>, ServiceError> {
+        if let Some(task) = tasks.iter().find(|task| task.template_file().is_some()) {
+            return Err(ServiceError::NamesAFile {
+                task_id: task.task_id.clone(),
+            });
+        }
+        let submitted = self.submit(tasks).await?;
+        Ok(submitted.into_iter().map(SubmittedView::from).collect())
     }
 
     /// Checks and stores all of `tasks`, or none, whichever operator runs them. A definition is
@@ -239,6 +291,15 @@ impl Service {
         Ok(TaskDetail::new(task, pods, trigger, history, xcom))
     }
 
+    /// Every change of a task's state, oldest first.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn history(&self, id: TaskId) -> Result<Vec<HistoryView>, ServiceError> {
+        let rows = self.store.history(id).await?;
+        Ok(rows.into_iter().map(HistoryView::from).collect())
+    }
+
     /// Up to `limit` lines of a task's log behind number `after`.
     ///
     /// # Errors
@@ -250,6 +311,50 @@ impl Service {
         limit: u32,
     ) -> Result<Vec<LogRow>, ServiceError> {
         Ok(self.store.log_lines(id, after, limit).await?)
+    }
+
+    /// How a task's own definition wants its lines to be shown.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn log_style(&self, id: TaskId) -> Result<LogStyle, ServiceError> {
+        let row = self.store.task(id).await?;
+        let file = serde_json::from_str::<TaskFile>(&row.definition).ok();
+        Ok(file.as_ref().map(LogStyle::of).unwrap_or_default())
+    }
+
+    /// A task's results by their keys.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is no such task.
+    pub async fn xcom(
+        &self,
+        id: TaskId,
+    ) -> Result<serde_json::Map<String, serde_json::Value>, ServiceError> {
+        self.store.task(id).await?;
+        Ok(self.store.xcom(id).await?)
+    }
+
+    /// Up to `limit` deferred tasks with what they wait for, by their ids, from behind `after` on.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn triggers(
+        &self,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<TriggerOfTask>, ServiceError> {
+        let rows = self.store.triggers_after(after, limit).await?;
+        Ok(rows.into_iter().map(TriggerOfTask::from).collect())
+    }
+
+    /// How many wishes about pods of these tasks have not come true yet.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn open_disposals(&self, ids: &[TaskId]) -> Result<u64, ServiceError> {
+        let scope = Scope::Tasks(ids.to_vec());
+        Ok(self.store.open_disposals(&scope).await?.0)
     }
 
     /// The number behind which the last `lines` lines of a task's containers begin.
@@ -272,6 +377,19 @@ impl Service {
     pub async fn cancel(&self, id: TaskId, reason: &str) -> Result<TaskView, ServiceError> {
         let row = self.store.cancel(id, reason, self.clock.now()).await?;
         Ok(row.into())
+    }
+
+    /// Sees to it that a task ends as cancelled: asks for its end, unless it ended so already.
+    ///
+    /// # Errors
+    /// [`ServiceError::EndedAlready`] when it has ended otherwise.
+    pub async fn ask_for_end(&self, id: TaskId, reason: &str) -> Result<TaskView, ServiceError> {
+        let task = self.task(id).await?;
+        match task.state {
+            "cancelled" => Ok(task),
+            state if task.is_final => Err(ServiceError::EndedAlready { task: id, state }),
+            _ => self.cancel(id, reason).await,
+        }
     }
 
     /// Gives a task another attempt.

@@ -1,0 +1,76 @@
+//! What is counted.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::tasks::{Service, ServiceError};
+use crate::clock::Timestamp;
+use crate::store::{EngineKind, Scope};
+
+/// A process that works on the tasks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EngineView {
+    /// `serve` or `run`.
+    pub kind: String,
+    /// When it began.
+    #[schema(value_type = String, format = DateTime)]
+    pub started_at: Timestamp,
+    /// Until when it is taken to be alive; it renews that.
+    #[schema(value_type = String, format = DateTime)]
+    pub alive_until: Timestamp,
+    /// Whether it is.
+    pub alive: bool,
+}
+
+/// What there is, counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Stats {
+    /// How many tasks are in each state.
+    pub tasks: BTreeMap<String, u64>,
+    /// How many pods count as active.
+    pub active_pods: u64,
+    /// How many pods are still to be deleted or stopped.
+    pub open_disposals: u64,
+    /// When the oldest look that a waiting task should have had by now was due; none when none is
+    /// late.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub oldest_overdue_trigger: Option<Timestamp>,
+    /// The processes that work on the tasks.
+    pub engines: Vec<EngineView>,
+}
+
+impl Service {
+    /// Counts what there is, without walking through the tasks that have ended.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn stats(&self) -> Result<Stats, ServiceError> {
+        let now = self.clock.now();
+        let counts = self.store.state_counts().await?;
+        let engines = self.store.engines().await?;
+        Ok(Stats {
+            tasks: counts
+                .into_iter()
+                .map(|(state, count)| (state.to_owned(), count))
+                .collect(),
+            active_pods: self.store.active_pods().await?,
+            open_disposals: self.store.open_disposals(&Scope::All).await?.0,
+            oldest_overdue_trigger: self.store.oldest_overdue(now).await?,
+            engines: engines
+                .into_iter()
+                .map(|engine| EngineView {
+                    kind: match engine.kind {
+                        EngineKind::Serve => "serve",
+                        EngineKind::Run => "run",
+                    }
+                    .to_owned(),
+                    started_at: engine.started_at,
+                    alive_until: engine.alive_until,
+                    alive: engine.alive_until > now,
+                })
+                .collect(),
+        })
+    }
+}
