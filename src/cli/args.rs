@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
     backup, cancel, cluster, completions, describe, doctor, dry_run, get, logs, man, prune,
-    restore, retry, run, serve, sql, submit, token, wait,
+    restore, retry, run, serve, sql, submit, token, top, wait,
 };
 
 /// What `cli::exit` defines, for a person.
@@ -42,7 +42,7 @@ pub struct Cli {
 }
 
 /// What every command understands.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Global options")]
 pub(super) struct GlobalArgs {
     /// The SQLite database that holds the tasks [env: ADJOURN_DB]
@@ -97,6 +97,7 @@ pub(super) enum Command {
     Submit(submit::SubmitArgs),
     Get(get::GetArgs),
     Describe(describe::DescribeArgs),
+    Top(top::TopArgs),
     Logs(logs::LogsArgs),
     Wait(wait::WaitArgs),
     Cancel(cancel::CancelArgs),

@@ -10,7 +10,7 @@ use super::output::say;
 use super::situation::Situation;
 use super::{
     backup, cancel, cluster, completions, describe, doctor, dry_run, exit, get, logs, man, prune,
-    restore, retry, run as run_command, schema, serve, sql, submit, token, wait,
+    restore, retry, run as run_command, schema, serve, sql, submit, token, top, wait,
 };
 use crate::telemetry;
 
@@ -52,6 +52,7 @@ async fn dispatch(cli: Cli) -> Result<u8, CliError> {
         | Command::Submit(_)
         | Command::Get(_)
         | Command::Describe(_)
+        | Command::Top(_)
         | Command::Logs(_)
         | Command::Wait(_)
         | Command::Cancel(_)
@@ -80,6 +81,7 @@ async fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Command::Submit(args) => submit::run(args, situation).await,
         Command::Get(args) => get::run(args, situation).await,
         Command::Describe(args) => describe::run(args, situation).await,
+        Command::Top(args) => top::run(args, situation).await,
         Command::Logs(args) => logs::run(args, situation).await,
         Command::Wait(args) => wait::run(args, situation).await,
         Command::Cancel(args) => cancel::run(args, situation).await,

@@ -6,6 +6,7 @@
     reason = "a test fails by panicking, and expects one thing out of many"
 )]
 
+mod access;
 mod client;
 mod cluster;
 mod exec;

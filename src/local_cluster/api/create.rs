@@ -4,10 +4,11 @@ use axum::response::Response;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
+use super::access;
 use super::decode::{self, Decoded};
 use super::media;
 use super::metadata;
-use super::names::{label_fault, subdomain_fault};
+use super::names::{label_fault, path_segment_fault, subdomain_fault};
 use super::ownership::{self, Applied};
 use super::pods::{defaults, validate};
 use super::query::{FieldValidation, Query};
@@ -217,6 +218,12 @@ fn fill(resource: Resource, object: &mut Value) -> Result<(), Refusal> {
         | Resource::ServiceAccount
         | Resource::Node
         | Resource::Lease => {}
+        Resource::Role
+        | Resource::RoleBinding
+        | Resource::ClusterRole
+        | Resource::ClusterRoleBinding => {
+            access::fill(resource, object);
+        }
     }
     Ok(())
 }
@@ -269,6 +276,11 @@ pub(crate) fn name_fault(resource: Resource) -> fn(&str) -> Option<&'static str>
         | Resource::ServiceAccount
         | Resource::Node
         | Resource::Lease => subdomain_fault,
+        // Names such as `system:discovery` are good ones here.
+        Resource::Role
+        | Resource::RoleBinding
+        | Resource::ClusterRole
+        | Resource::ClusterRoleBinding => path_segment_fault,
     }
 }
 
@@ -282,6 +294,10 @@ fn content_faults(resource: Resource, object: &Value) -> Vec<Cause> {
         | Resource::ServiceAccount
         | Resource::Node
         | Resource::Lease => Vec::new(),
+        Resource::Role
+        | Resource::RoleBinding
+        | Resource::ClusterRole
+        | Resource::ClusterRoleBinding => access::faults(resource, object),
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Event, Namespace, Node, Pod, Secret, ServiceAccount};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use serde::Serialize;
 use serde::de::{self, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
@@ -23,7 +24,39 @@ pub(crate) struct Decoded {
 
 /// Reads a request's body as an object of `resource`.
 pub(crate) fn body(resource: Resource, bytes: &[u8], form: BodyForm) -> Result<Decoded, Refusal> {
-    let kind = resource.kind();
+    let (value, doubled) = value_of(resource.kind(), bytes, form)?;
+    let mut decoded = typed(resource, value)?;
+    decoded.complaints.extend(
+        doubled
+            .iter()
+            .map(|path| format!("duplicate field {path:?}")),
+    );
+    Ok(decoded)
+}
+
+/// Reads a request's body as a question of `kind`, an object that nobody keeps. An empty body is
+/// an empty question.
+pub(crate) fn review<T: DeserializeOwned>(
+    kind: &str,
+    api_version: &str,
+    bytes: &[u8],
+    form: BodyForm,
+) -> Result<T, Refusal> {
+    let bytes = if bytes.is_empty() { b"{}" } else { bytes };
+    let (mut value, _) = value_of(kind, bytes, form)?;
+    check_kind((kind, api_version), &mut value)?;
+    if value.get("spec").is_none() {
+        value["spec"] = serde_json::json!({});
+    }
+    T::deserialize(&value).map_err(|why| {
+        Refusal::bad_request(format!(
+            "{kind} in version {api_version:?} cannot be handled as a {kind}: {why}"
+        ))
+    })
+}
+
+/// The JSON object in a request's body, and the paths of members that it has more than once.
+fn value_of(kind: &str, bytes: &[u8], form: BodyForm) -> Result<(Value, Vec<String>), Refusal> {
     let unrecognized = |why: String| {
         Refusal::bad_request(format!(
             "the object provided is unrecognized (must be of type {kind}): couldn't get \
@@ -49,13 +82,7 @@ pub(crate) fn body(resource: Resource, bytes: &[u8], form: BodyForm) -> Result<D
     if !value.is_object() {
         return Err(unrecognized("it is not a JSON object".into()));
     }
-    let mut decoded = typed(resource, value)?;
-    decoded.complaints.extend(
-        doubled
-            .iter()
-            .map(|path| format!("duplicate field {path:?}")),
-    );
-    Ok(decoded)
+    Ok((value, doubled))
 }
 
 /// Parses JSON; the complaint about a text that ends too early is worded as the API words it.
@@ -71,7 +98,7 @@ pub(crate) fn parse_json(bytes: &[u8]) -> Result<Value, String> {
 
 /// Checks the types of `value`'s members and drops those that its kind does not have.
 pub(crate) fn typed(resource: Resource, mut value: Value) -> Result<Decoded, Refusal> {
-    check_kind(resource, &mut value)?;
+    check_kind((resource.kind(), resource.api_version()), &mut value)?;
     match resource {
         Resource::Namespace => round_trip::<Namespace>(resource, value),
         Resource::Pod => round_trip::<Pod>(resource, value),
@@ -81,13 +108,16 @@ pub(crate) fn typed(resource: Resource, mut value: Value) -> Result<Decoded, Ref
         Resource::ServiceAccount => round_trip::<ServiceAccount>(resource, value),
         Resource::Node => round_trip::<Node>(resource, value),
         Resource::Lease => round_trip::<Lease>(resource, value),
+        Resource::Role => round_trip::<Role>(resource, value),
+        Resource::RoleBinding => round_trip::<RoleBinding>(resource, value),
+        Resource::ClusterRole => round_trip::<ClusterRole>(resource, value),
+        Resource::ClusterRoleBinding => round_trip::<ClusterRoleBinding>(resource, value),
     }
 }
 
-fn check_kind(resource: Resource, value: &mut Value) -> Result<(), Refusal> {
+fn check_kind(wanted: (&str, &str), value: &mut Value) -> Result<(), Refusal> {
     let text = |member: &str| value[member].as_str().unwrap_or_default().to_owned();
     let (kind, version) = (text("kind"), text("apiVersion"));
-    let wanted = (resource.kind(), resource.api_version());
     if (!kind.is_empty() && kind != wanted.0) || (!version.is_empty() && version != wanted.1) {
         let kind = if kind.is_empty() {
             wanted.0.to_owned()

@@ -54,7 +54,11 @@ pub(crate) fn respond(
         | Resource::Secret
         | Resource::ConfigMap
         | Resource::Node
-        | Resource::Lease => media::json(StatusCode::OK, &success(key, &object)),
+        | Resource::Lease
+        | Resource::Role
+        | Resource::RoleBinding
+        | Resource::ClusterRole
+        | Resource::ClusterRoleBinding => media::json(StatusCode::OK, &success(key, &object)),
     })
 }
 
@@ -97,7 +101,11 @@ pub(crate) fn delete(
         | Resource::ConfigMap
         | Resource::ServiceAccount
         | Resource::Node
-        | Resource::Lease => {
+        | Resource::Lease
+        | Resource::Role
+        | Resource::RoleBinding
+        | Resource::ClusterRole
+        | Resource::ClusterRoleBinding => {
             if options.dry_run {
                 return Ok(current);
             }

@@ -4,27 +4,23 @@ use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use serde_json::{Value, json};
 
+use super::access;
 use super::media;
 use super::openapi;
 use super::refusal::Refusal;
-use super::reviews;
 use crate::local_cluster::objects::Resource;
 
 /// The Kubernetes version whose behaviour is followed.
 pub(crate) const VERSION: &str = "v1.36.2";
 
 /// The groups beside the core one.
-const GROUPS: [&str; 4] = [
+const GROUPS: [&str; 5] = [
     "authentication.k8s.io",
     "authorization.k8s.io",
     "coordination.k8s.io",
     "events.k8s.io",
+    "rbac.authorization.k8s.io",
 ];
-
-/// Documents that are given out without credentials.
-pub(crate) fn is_public(path: &str) -> bool {
-    matches!(path, "version" | "healthz" | "livez" | "readyz")
-}
 
 /// Answers a GET of a document.
 pub(crate) fn respond(path: &str) -> Result<Response, Refusal> {
@@ -34,6 +30,7 @@ pub(crate) fn respond(path: &str) -> Result<Response, Refusal> {
             "/apis/authentication.k8s.io/v1", "/apis/authorization.k8s.io",
             "/apis/authorization.k8s.io/v1", "/apis/coordination.k8s.io",
             "/apis/coordination.k8s.io/v1", "/apis/events.k8s.io", "/apis/events.k8s.io/v1",
+            "/apis/rbac.authorization.k8s.io", "/apis/rbac.authorization.k8s.io/v1",
             "/healthz", "/livez", "/metrics", "/openapi/v3", "/readyz", "/version",
         ]}),
         "healthz" | "livez" | "readyz" => {
@@ -76,6 +73,17 @@ pub(crate) fn respond(path: &str) -> Result<Response, Refusal> {
             "groupVersion": "coordination.k8s.io/v1",
             "resources": [resource(Resource::Lease, ALL_VERBS)],
         }),
+        "apis/rbac.authorization.k8s.io/v1" => json!({
+            "kind": "APIResourceList",
+            "apiVersion": "v1",
+            "groupVersion": "rbac.authorization.k8s.io/v1",
+            "resources": [
+                resource(Resource::ClusterRole, ALL_VERBS),
+                resource(Resource::ClusterRoleBinding, ALL_VERBS),
+                resource(Resource::Role, ALL_VERBS),
+                resource(Resource::RoleBinding, ALL_VERBS),
+            ],
+        }),
         "apis/events.k8s.io/v1" => json!({
             "kind": "APIResourceList",
             "apiVersion": "v1",
@@ -86,14 +94,19 @@ pub(crate) fn respond(path: &str) -> Result<Response, Refusal> {
             "api/v1": {"serverRelativeURL": "/openapi/v3/api/v1"},
             "apis/coordination.k8s.io/v1":
                 {"serverRelativeURL": "/openapi/v3/apis/coordination.k8s.io/v1"},
+            "apis/rbac.authorization.k8s.io/v1":
+                {"serverRelativeURL": "/openapi/v3/apis/rbac.authorization.k8s.io/v1"},
         }}),
         "openapi/v3/api/v1" => openapi::document(""),
         "openapi/v3/apis/coordination.k8s.io/v1" => openapi::document("coordination.k8s.io"),
+        "openapi/v3/apis/rbac.authorization.k8s.io/v1" => {
+            openapi::document("rbac.authorization.k8s.io")
+        }
         path => {
             let group = path.strip_prefix("apis/");
             match group.filter(|group| GROUPS.contains(group)) {
                 Some(group) => whole_group(group),
-                None => reviews::discovered(path).ok_or_else(Refusal::no_such_path)?,
+                None => access::discovered(path).ok_or_else(Refusal::no_such_path)?,
             }
         }
     };
@@ -131,7 +144,11 @@ fn core_resources() -> Vec<Value> {
     let mut all = Vec::new();
     for one in Resource::ALL {
         match one {
-            Resource::Lease => {}
+            Resource::Lease
+            | Resource::Role
+            | Resource::RoleBinding
+            | Resource::ClusterRole
+            | Resource::ClusterRoleBinding => {}
             Resource::Namespace | Resource::Node => all.push(resource(one, verbs)),
             Resource::Pod
             | Resource::Event
@@ -154,6 +171,10 @@ fn core_resources() -> Vec<Value> {
     all.push(sub("nodes/status", "Node", false, status));
     all.push(sub("pods/status", "Pod", true, status));
     all.push(sub("pods/log", "Pod", true, &["get"]));
+    let mut token = sub("serviceaccounts/token", "TokenRequest", true, &["create"]);
+    token["group"] = "authentication.k8s.io".into();
+    token["version"] = "v1".into();
+    all.push(token);
     all.push(sub("pods/exec", "PodExecOptions", true, &["create", "get"]));
     let mut eviction = sub("pods/eviction", "Eviction", true, &["create"]);
     eviction["group"] = "policy".into();
@@ -170,7 +191,12 @@ fn resource(resource: Resource, verbs: &[&str]) -> Value {
         Resource::ConfigMap => &["cm"],
         Resource::ServiceAccount => &["sa"],
         Resource::Node => &["no"],
-        Resource::Secret | Resource::Lease => &[],
+        Resource::Secret
+        | Resource::Lease
+        | Resource::Role
+        | Resource::RoleBinding
+        | Resource::ClusterRole
+        | Resource::ClusterRoleBinding => &[],
     };
     let mut described = json!({
         "name": resource.plural(),

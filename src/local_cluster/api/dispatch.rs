@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
-use super::access;
+use super::access::{self, Attributes};
 use super::create;
 use super::delete;
 use super::discovery;
@@ -23,7 +23,6 @@ use super::media::{self, Form};
 use super::metrics;
 use super::query::{ListOptions, Query};
 use super::refusal::Refusal;
-use super::reviews;
 use super::selection::Selection;
 use super::serve::Api;
 use super::target::{Collection, Subresource, Target};
@@ -72,17 +71,20 @@ async fn answer(api: &Arc<Api>, parts: &mut Parts, body: Body) -> Result<Respons
     let query = Query::parse(parts.uri.query().unwrap_or_default());
     let target = Target::parse(parts.uri.path());
     // Whoever may not ask is not told what there is either.
-    match &target {
-        Ok(target) => {
-            access::check(&api.token, &parts.headers, &parts.method, target, &query)?;
-        }
-        Err(_) => {
-            let document = Target::Document(parts.uri.path().trim_matches('/').to_owned());
-            access::check(&api.token, &parts.headers, &parts.method, &document, &query)?;
-        }
-    }
+    let user = access::authenticate(api, &parts.headers)?;
+    let unknown = || Target::Document(parts.uri.path().trim_matches('/').to_owned());
+    let wanted = Attributes::of(
+        &parts.method,
+        parts.uri.path(),
+        target.as_ref().unwrap_or(&unknown()),
+        &query,
+    );
+    access::authorize(&api.objects, &user, &wanted)?;
     let target = target?;
     if let Target::Sub(key, Subresource::Exec) = &target {
+        // A command is started by a GET, and yet it is more than a look.
+        access::authorize(&api.objects, &user, &wanted.with_verb("create"))
+            .map_err(|_| Refusal::forbidden("pods", Some(&key.name), ""))?;
         return exec::respond(api, key, parts).await;
     }
     let body = axum::body::to_bytes(body, BODY_LIMIT)
@@ -104,7 +106,7 @@ async fn answer(api: &Arc<Api>, parts: &mut Parts, body: Body) -> Result<Respons
         }
         Target::Document(path) if *request.method == Method::GET => discovery::respond(&path),
         Target::Document(path) if *request.method == Method::POST => {
-            reviews::respond(&path, &request.body)
+            access::respond_review(api, &user, &path, request.headers, &request.body)
         }
         Target::Document(_) => Err(Refusal::method_not_allowed()),
         Target::Collection(collection) => request.collection(collection),
@@ -217,6 +219,9 @@ impl Incoming<'_> {
                 update::patch(api, key, Part::Status, query, headers, body)
             }
             (Subresource::Log, &Method::GET) => logs::respond(api, key, query),
+            (Subresource::Token, &Method::POST) => {
+                access::respond_token_request(api, key, query, headers, body)
+            }
             (Subresource::Eviction, &Method::POST) => eviction::respond(api, key, query, body),
             (
                 Subresource::Status
@@ -226,7 +231,8 @@ impl Incoming<'_> {
                 | Subresource::PortForward
                 | Subresource::Eviction
                 | Subresource::Binding
-                | Subresource::Finalize,
+                | Subresource::Finalize
+                | Subresource::Token,
                 _,
             ) => Err(Refusal::method_not_allowed()),
         }

@@ -138,6 +138,10 @@ pub(crate) fn bookmark(collection: &Collection, version: u64, end_of_initial: bo
         }
         Resource::Lease => bookmark["spec"] = json!({}),
         Resource::Event | Resource::Secret | Resource::ConfigMap | Resource::ServiceAccount => {}
+        Resource::Role | Resource::ClusterRole => bookmark["rules"] = Value::Null,
+        Resource::RoleBinding | Resource::ClusterRoleBinding => {
+            bookmark["roleRef"] = json!({"apiGroup": "", "kind": "", "name": ""});
+        }
     }
     bookmark
 }

@@ -125,8 +125,19 @@ pub(crate) fn page(
         None => (options.version_match == VersionMatch::Exact).then_some(wanted),
     };
     let after = token.as_ref().map(|token| token.after(collection));
-    let listed = api.objects.list_at(resource, namespace, at, after.as_ref());
-    let (mut selected, version) = listed.map_err(expired)?;
+    let narrowed = match (&token, at) {
+        (None, None) => selection
+            .narrow()
+            .and_then(|narrow| api.objects.list_narrowed(resource, namespace, narrow)),
+        (Some(_), _) | (_, Some(_)) => None,
+    };
+    let (mut selected, version) = match narrowed {
+        Some(narrowed) => narrowed,
+        None => {
+            let listed = api.objects.list_at(resource, namespace, at, after.as_ref());
+            listed.map_err(expired)?
+        }
+    };
     selected.retain(|object| selection.matches(object));
     // Any version will do: then the answer comes from memory and in one piece.
     let limit = options

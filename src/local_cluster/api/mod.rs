@@ -31,7 +31,6 @@ mod pods;
 mod protobuf;
 mod query;
 mod refusal;
-mod reviews;
 mod selection;
 mod serve;
 mod strategic;

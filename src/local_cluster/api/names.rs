@@ -12,6 +12,12 @@ pub(crate) fn subdomain_fault(name: &str) -> Option<&'static str> {
     )
 }
 
+/// Why `name` cannot be one part of a path: all that the names of roles and bindings must be.
+pub(crate) fn path_segment_fault(name: &str) -> Option<&'static str> {
+    let good = !matches!(name, "" | "." | "..") && !name.contains(['/', '%']);
+    (!good).then_some("must be a part of a path: neither '.' nor '..', without '/' and '%'")
+}
+
 /// Why `name` is not a DNS label: the form of container, volume and namespace names.
 pub(crate) fn label_fault(name: &str) -> Option<&'static str> {
     if name.len() > 63 {

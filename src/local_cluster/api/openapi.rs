@@ -2,6 +2,7 @@
 
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Event, Namespace, Node, Pod, Secret, ServiceAccount};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
 
@@ -80,6 +81,10 @@ fn describe(resource: Resource, generator: &mut SchemaGenerator) -> String {
         Resource::ServiceAccount => of::<ServiceAccount>(generator),
         Resource::Node => of::<Node>(generator),
         Resource::Lease => of::<Lease>(generator),
+        Resource::Role => of::<Role>(generator),
+        Resource::RoleBinding => of::<RoleBinding>(generator),
+        Resource::ClusterRole => of::<ClusterRole>(generator),
+        Resource::ClusterRoleBinding => of::<ClusterRoleBinding>(generator),
     }
 }
 
@@ -89,7 +94,7 @@ mod tests {
 
     #[test]
     fn every_kind_is_described_and_every_reference_leads_somewhere() {
-        for group in ["", "coordination.k8s.io"] {
+        for group in ["", "coordination.k8s.io", "rbac.authorization.k8s.io"] {
             let document = document(group);
             let schemas = &document["components"]["schemas"];
             let text = document.to_string();

@@ -19,6 +19,21 @@ enum Message {
     Metadata,
     NamespaceSpec,
     NameReference,
+    Role,
+    Binding,
+    PolicyRule,
+    Subject,
+    RoleReference,
+    AccessReview,
+    AccessSpec,
+    Place,
+    Path,
+    RulesReview,
+    RulesSpec,
+    Question,
+    TokenRequest,
+    TokenSpec,
+    BoundObject,
 }
 
 /// How a member is written.
@@ -26,6 +41,7 @@ enum Message {
 enum Kind {
     Text,
     Flag,
+    Whole,
     TextMap,
     BytesMap,
     Texts,
@@ -36,9 +52,51 @@ enum Kind {
 impl Message {
     fn member(self, number: u64) -> Option<(&'static str, Kind)> {
         let member = match (self, number) {
-            (Self::Namespace | Self::ConfigMap | Self::Secret | Self::ServiceAccount, 1) => {
-                ("metadata", Kind::One(Self::Metadata))
+            (
+                Self::Namespace
+                | Self::ConfigMap
+                | Self::Secret
+                | Self::ServiceAccount
+                | Self::Role
+                | Self::Binding
+                | Self::AccessReview
+                | Self::RulesReview
+                | Self::Question
+                | Self::TokenRequest,
+                1,
+            ) => ("metadata", Kind::One(Self::Metadata)),
+            (Self::Role, 2) => ("rules", Kind::Many(Self::PolicyRule)),
+            (Self::PolicyRule, 1) => ("verbs", Kind::Texts),
+            (Self::PolicyRule, 2) => ("apiGroups", Kind::Texts),
+            (Self::PolicyRule, 3) => ("resources", Kind::Texts),
+            (Self::PolicyRule, 4) => ("resourceNames", Kind::Texts),
+            (Self::PolicyRule, 5) => ("nonResourceURLs", Kind::Texts),
+            (Self::Binding, 2) => ("subjects", Kind::Many(Self::Subject)),
+            (Self::Binding, 3) => ("roleRef", Kind::One(Self::RoleReference)),
+            (Self::Subject | Self::BoundObject, 1) | (Self::RoleReference, 2) => {
+                ("kind", Kind::Text)
             }
+            (Self::Subject, 2) | (Self::RoleReference, 1) => ("apiGroup", Kind::Text),
+            (Self::Subject | Self::RoleReference | Self::BoundObject, 3) | (Self::Place, 7) => {
+                ("name", Kind::Text)
+            }
+            (Self::Subject, 4) | (Self::Place | Self::RulesSpec, 1) => ("namespace", Kind::Text),
+            (Self::AccessReview, 2) => ("spec", Kind::One(Self::AccessSpec)),
+            (Self::RulesReview, 2) => ("spec", Kind::One(Self::RulesSpec)),
+            (Self::TokenRequest, 2) => ("spec", Kind::One(Self::TokenSpec)),
+            (Self::AccessSpec, 1) => ("resourceAttributes", Kind::One(Self::Place)),
+            (Self::AccessSpec, 2) => ("nonResourceAttributes", Kind::One(Self::Path)),
+            (Self::Place | Self::Path, 2) => ("verb", Kind::Text),
+            (Self::Place, 3) => ("group", Kind::Text),
+            (Self::Place, 4) => ("version", Kind::Text),
+            (Self::Place, 5) => ("resource", Kind::Text),
+            (Self::Place, 6) => ("subresource", Kind::Text),
+            (Self::Path, 1) => ("path", Kind::Text),
+            (Self::TokenSpec, 1) => ("audiences", Kind::Texts),
+            (Self::TokenSpec, 3) => ("boundObjectRef", Kind::One(Self::BoundObject)),
+            (Self::TokenSpec, 4) => ("expirationSeconds", Kind::Whole),
+            (Self::BoundObject, 2) => ("apiVersion", Kind::Text),
+            (Self::BoundObject, 4) => ("uid", Kind::Text),
             (Self::Namespace, 2) => ("spec", Kind::One(Self::NamespaceSpec)),
             (Self::NamespaceSpec, 1) => ("finalizers", Kind::Texts),
             (Self::ConfigMap, 2) => ("data", Kind::TextMap),
@@ -89,6 +147,12 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Value, String> {
         "ConfigMap" => Message::ConfigMap,
         "Secret" => Message::Secret,
         "ServiceAccount" => Message::ServiceAccount,
+        "Role" | "ClusterRole" => Message::Role,
+        "RoleBinding" | "ClusterRoleBinding" => Message::Binding,
+        "SelfSubjectAccessReview" => Message::AccessReview,
+        "SelfSubjectRulesReview" => Message::RulesReview,
+        "SelfSubjectReview" => Message::Question,
+        "TokenRequest" => Message::TokenRequest,
         other => return Err(format!("{other:?} can be sent as JSON or YAML only")),
     };
     let mut object = read(message, raw)?;
@@ -111,6 +175,10 @@ fn read(message: Message, bytes: &[u8]) -> Result<Value, String> {
             (Kind::Flag, Wire::Number(flag)) => {
                 object.insert(name.into(), (flag != 0).into());
             }
+            (Kind::Whole, Wire::Number(number)) => {
+                // Negative numbers are written as what they are modulo 2^64.
+                object.insert(name.into(), number.cast_signed().into());
+            }
             (Kind::TextMap, Wire::Bytes(entry)) => {
                 let (key, value) = entry_of(entry)?;
                 insert(&mut object, name, key, words(value).into());
@@ -129,6 +197,7 @@ fn read(message: Message, bytes: &[u8]) -> Result<Value, String> {
             (
                 Kind::Text
                 | Kind::Flag
+                | Kind::Whole
                 | Kind::TextMap
                 | Kind::BytesMap
                 | Kind::Texts

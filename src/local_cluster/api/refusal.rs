@@ -52,13 +52,18 @@ impl Refusal {
 
     /// 403. `name` is left out where a whole collection is meant.
     pub fn forbidden(plural: &str, name: Option<&str>, why: &str) -> Self {
-        let (subject, details) = match name {
-            Some(name) => (
-                format!("{plural} {name:?}"),
-                json!({"name": name, "kind": plural}),
-            ),
-            None => (plural.to_owned(), json!({"kind": plural})),
-        };
+        Self::forbidden_in("", plural, name, why)
+    }
+
+    /// 403 for objects of an API group.
+    pub fn forbidden_in(group: &str, plural: &str, name: Option<&str>, why: &str) -> Self {
+        let mut subject = qualified(plural, group);
+        let mut details = details(name.unwrap_or_default(), plural, group);
+        if let Some(name) = name {
+            subject = format!("{subject} {name:?}");
+        } else if let Some(details) = details.as_object_mut() {
+            details.shift_remove("name");
+        }
         Self::new(
             StatusCode::FORBIDDEN,
             Some("Forbidden"),
@@ -89,9 +94,9 @@ impl Refusal {
         Self::new(
             StatusCode::NOT_FOUND,
             Some("NotFound"),
-            format!("{plural} {name:?} not found"),
+            format!("{} {name:?} not found", qualified(plural, group_of(plural))),
         )
-        .with_details(json!({"name": name, "kind": plural}))
+        .with_details(details(name, plural, group_of(plural)))
     }
 
     /// There is no such resource or subresource.
@@ -141,9 +146,12 @@ impl Refusal {
         Self::new(
             StatusCode::CONFLICT,
             Some("AlreadyExists"),
-            format!("{prefix}{plural} {name:?} already exists"),
+            format!(
+                "{prefix}{} {name:?} already exists",
+                qualified(plural, group_of(plural))
+            ),
         )
-        .with_details(json!({"name": name, "kind": plural}))
+        .with_details(details(name, plural, group_of(plural)))
     }
 
     /// 409 for a write. `kind` is the plural, or the kind where a precondition failed.
@@ -151,9 +159,12 @@ impl Refusal {
         Self::new(
             StatusCode::CONFLICT,
             Some("Conflict"),
-            format!("Operation cannot be fulfilled on {kind} {name:?}: {why}"),
+            format!(
+                "Operation cannot be fulfilled on {} {name:?}: {why}",
+                qualified(kind, group_of(kind))
+            ),
         )
-        .with_details(json!({"name": name, "kind": kind}))
+        .with_details(details(name, kind, group_of(kind)))
     }
 
     /// The object changed since the version that a write was based on.
@@ -181,11 +192,6 @@ impl Refusal {
             [one] => one.clone(),
             several => format!("[{}]", several.join(", ")),
         };
-        let qualified = if group.is_empty() {
-            kind.to_owned()
-        } else {
-            format!("{kind}.{group}")
-        };
         let mut details = Map::new();
         if !name.is_empty() {
             details.insert("name".into(), name.into());
@@ -198,7 +204,7 @@ impl Refusal {
         Self::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             Some("Invalid"),
-            format!("{qualified} {name:?} is invalid: {all}"),
+            format!("{} {name:?} is invalid: {all}", qualified(kind, group)),
         )
         .with_details(Value::Object(details))
     }
@@ -310,6 +316,28 @@ impl Refusal {
         }
         status["code"] = self.code.into();
         status
+    }
+}
+
+/// The API group of the kind whose plural is `plural`; none for a word that is no plural.
+fn group_of(plural: &str) -> &'static str {
+    Resource::from_plural(plural).map_or("", Resource::group)
+}
+
+/// A kind's name with its group.
+fn qualified(kind: &str, group: &str) -> String {
+    if group.is_empty() {
+        kind.to_owned()
+    } else {
+        format!("{kind}.{group}")
+    }
+}
+
+fn details(name: &str, kind: &str, group: &str) -> Value {
+    if group.is_empty() {
+        json!({"name": name, "kind": kind})
+    } else {
+        json!({"name": name, "group": group, "kind": kind})
     }
 }
 

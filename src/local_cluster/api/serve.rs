@@ -17,7 +17,7 @@ use tower::ServiceExt;
 use super::create::furnish_namespace;
 use super::faults::{Cut, Faults, unless_cut};
 use super::metrics::Requests;
-use super::{dispatch, events, gzip, namespaces};
+use super::{access, dispatch, events, gzip, namespaces};
 use crate::listen::{Bounds, Door};
 use crate::local_cluster::node::Node;
 use crate::local_cluster::objects::{ObjectError, ObjectKey, Objects, Resource};
@@ -27,6 +27,7 @@ pub struct Api {
     pub(crate) objects: Objects,
     pub(crate) node: Node,
     pub(crate) token: String,
+    pub(crate) signer: access::Signer,
     pub(crate) stopping: CancellationToken,
     pub(crate) faults: Faults,
     pub(crate) requests: Requests,
@@ -34,7 +35,8 @@ pub struct Api {
 
 impl Api {
     /// An API over `objects`, whose pods `node` runs, for whoever presents `token`. Open watches end when `stopping` is
-    /// cancelled. With `faults`, its owner can order it to fail. The namespaces that every cluster has are made here.
+    /// cancelled. With `faults`, its owner can order it to fail. The namespaces and roles that
+    /// every cluster has are made here.
     ///
     /// # Errors
     ///
@@ -49,6 +51,7 @@ impl Api {
         let api = Self {
             objects,
             node,
+            signer: access::Signer::new(&token),
             token,
             stopping,
             faults: Faults::new(faults),
@@ -71,6 +74,7 @@ impl Api {
                 furnish_namespace(&api, name);
             }
         }
+        access::furnish(&api.objects)?;
         Ok(api)
     }
 }

@@ -33,7 +33,14 @@ pub(super) fn merge_key(resource: Resource, path: &str) -> Option<Key> {
         Resource::Namespace => {
             return (path == "status.conditions").then_some(Key::Member("type"));
         }
-        Resource::Event | Resource::Secret | Resource::ConfigMap | Resource::Lease => return None,
+        Resource::Event
+        | Resource::Secret
+        | Resource::ConfigMap
+        | Resource::Lease
+        | Resource::Role
+        | Resource::RoleBinding
+        | Resource::ClusterRole
+        | Resource::ClusterRoleBinding => return None,
     };
     let inner = ["containers", "initContainers", "ephemeralContainers"]
         .into_iter()

@@ -2,8 +2,8 @@
 
 use http::Method;
 
+use super::access;
 use super::refusal::Refusal;
-use super::reviews;
 use crate::local_cluster::objects::{ObjectKey, Resource};
 
 /// What lies behind a path.
@@ -41,6 +41,7 @@ pub(crate) enum Subresource {
     Eviction,
     Binding,
     Finalize,
+    Token,
 }
 
 impl Subresource {
@@ -54,6 +55,7 @@ impl Subresource {
             Self::Eviction => "eviction",
             Self::Binding => "binding",
             Self::Finalize => "finalize",
+            Self::Token => "token",
         }
     }
 
@@ -67,17 +69,22 @@ impl Subresource {
             "eviction" => Self::Eviction,
             "binding" => Self::Binding,
             "finalize" => Self::Finalize,
+            "token" => Self::Token,
             _ => return None,
         };
         let there = match resource {
-            Resource::Pod => !matches!(one, Self::Finalize),
+            Resource::Pod => !matches!(one, Self::Finalize | Self::Token),
+            Resource::ServiceAccount => matches!(one, Self::Token),
             Resource::Namespace => matches!(one, Self::Status | Self::Finalize),
             Resource::Node => matches!(one, Self::Status),
             Resource::Event
             | Resource::Secret
             | Resource::ConfigMap
-            | Resource::ServiceAccount
-            | Resource::Lease => false,
+            | Resource::Lease
+            | Resource::Role
+            | Resource::RoleBinding
+            | Resource::ClusterRole
+            | Resource::ClusterRoleBinding => false,
         };
         there.then_some(one)
     }
@@ -91,11 +98,11 @@ impl Target {
             ["api", "v1", rest @ ..] if !rest.is_empty() => Self::resource("", rest),
             [
                 "apis",
-                group @ ("coordination.k8s.io" | "events.k8s.io"),
+                group @ ("coordination.k8s.io" | "events.k8s.io" | "rbac.authorization.k8s.io"),
                 "v1",
                 rest @ ..,
             ] if !rest.is_empty() => Self::resource(group, rest),
-            ["apis", ..] if reviews::is_review(&parts.join("/")) => {
+            ["apis", ..] if access::is_review(&parts.join("/")) => {
                 Ok(Self::Document(parts.join("/")))
             }
             ["apis", _, _, _, ..] => Err(Refusal::no_such_path()),

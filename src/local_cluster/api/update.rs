@@ -4,6 +4,7 @@ use axum::response::Response;
 use http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
 
+use super::access;
 use super::create::{add_warnings, complaints, create, data_faults, merge_string_data, name_fault};
 use super::decode;
 use super::media;
@@ -275,6 +276,14 @@ fn settle(
             Resource::ConfigMap => {
                 causes.extend(immutable_faults(current, &next));
                 causes.extend(data_faults(&next));
+            }
+            Resource::Role
+            | Resource::RoleBinding
+            | Resource::ClusterRole
+            | Resource::ClusterRoleBinding => {
+                access::fill(resource, &mut next);
+                causes.extend(access::faults(resource, &next));
+                causes.extend(access::change_faults(current, &next));
             }
             Resource::Event | Resource::ServiceAccount | Resource::Node | Resource::Lease => {}
         }

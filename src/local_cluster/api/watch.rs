@@ -62,10 +62,14 @@ pub(crate) fn respond(
     let from = match from {
         Some(from) if !options.initial_events => from,
         Some(_) | None => {
-            let (objects, version) = api.objects.list(
-                lines.collection.resource,
-                lines.collection.namespace.as_deref(),
-            );
+            let resource = lines.collection.resource;
+            let namespace = lines.collection.namespace.as_deref();
+            let narrowed = lines
+                .selection
+                .narrow()
+                .and_then(|narrow| api.objects.list_narrowed(resource, namespace, narrow));
+            let (objects, version) =
+                narrowed.unwrap_or_else(|| api.objects.list(resource, namespace));
             for object in objects.iter().filter(|object| lines.selects(object)) {
                 lines.write(&mut first, "ADDED", object);
             }

@@ -11,6 +11,7 @@ mod identity;
 mod journal;
 mod member;
 mod moment;
+mod narrow;
 mod object;
 mod record;
 mod resource;
@@ -20,6 +21,7 @@ mod watch;
 
 pub use error::ObjectError;
 pub use moment::{now, now_micros};
+pub use narrow::Narrow;
 pub use object::Object;
 pub use record::{EventSource, EventType};
 pub use resource::{ObjectKey, Resource};

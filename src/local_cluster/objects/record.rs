@@ -115,15 +115,16 @@ impl Objects {
         event_type: &str,
     ) -> Option<ObjectKey> {
         let involved = &event["involvedObject"];
-        // Events of an object are named after it: theirs are the only ones to look at.
-        let prefix = format!("{}.", involved["name"].as_str().unwrap_or_default());
-        self.find_in_namespace(Resource::Event, namespace, &prefix, |found| {
-            found.text(&["source", "host"]).as_deref() == Some(node)
-                && found["involvedObject"]["uid"] == involved["uid"]
-                && found["involvedObject"].get("fieldPath") == involved.get("fieldPath")
-                && found["reason"] == event["reason"]
-                && found["message"] == event["message"]
-                && found["type"] == event_type
+        self.find_event(namespace, involved["uid"].as_str()?, |found| {
+            let same = |path: &[&str], text: Option<&str>| found.text(path).as_deref() == text;
+            same(&["source", "host"], Some(node))
+                && same(
+                    &["involvedObject", "fieldPath"],
+                    involved["fieldPath"].as_str(),
+                )
+                && same(&["reason"], event["reason"].as_str())
+                && same(&["message"], event["message"].as_str())
+                && same(&["type"], Some(event_type))
         })
     }
 }

@@ -23,11 +23,19 @@ pub enum Resource {
     Node,
     /// `coordination.k8s.io/v1` Lease.
     Lease,
+    /// `rbac.authorization.k8s.io/v1` Role.
+    Role,
+    /// `rbac.authorization.k8s.io/v1` RoleBinding.
+    RoleBinding,
+    /// `rbac.authorization.k8s.io/v1` ClusterRole.
+    ClusterRole,
+    /// `rbac.authorization.k8s.io/v1` ClusterRoleBinding.
+    ClusterRoleBinding,
 }
 
 impl Resource {
     /// Every kind, in the order in which the store keeps them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::Namespace,
         Self::Pod,
         Self::Event,
@@ -36,6 +44,10 @@ impl Resource {
         Self::ServiceAccount,
         Self::Node,
         Self::Lease,
+        Self::Role,
+        Self::RoleBinding,
+        Self::ClusterRole,
+        Self::ClusterRoleBinding,
     ];
 
     /// The name in request paths, as in `pods`.
@@ -50,6 +62,10 @@ impl Resource {
             Self::ServiceAccount => "serviceaccounts",
             Self::Node => "nodes",
             Self::Lease => "leases",
+            Self::Role => "roles",
+            Self::RoleBinding => "rolebindings",
+            Self::ClusterRole => "clusterroles",
+            Self::ClusterRoleBinding => "clusterrolebindings",
         }
     }
 
@@ -65,6 +81,10 @@ impl Resource {
             Self::ServiceAccount => "ServiceAccount",
             Self::Node => "Node",
             Self::Lease => "Lease",
+            Self::Role => "Role",
+            Self::RoleBinding => "RoleBinding",
+            Self::ClusterRole => "ClusterRole",
+            Self::ClusterRoleBinding => "ClusterRoleBinding",
         }
     }
 
@@ -73,6 +93,9 @@ impl Resource {
     pub fn group(self) -> &'static str {
         match self {
             Self::Lease => "coordination.k8s.io",
+            Self::Role | Self::RoleBinding | Self::ClusterRole | Self::ClusterRoleBinding => {
+                "rbac.authorization.k8s.io"
+            }
             Self::Namespace
             | Self::Pod
             | Self::Event
@@ -88,6 +111,9 @@ impl Resource {
     pub fn api_version(self) -> &'static str {
         match self {
             Self::Lease => "coordination.k8s.io/v1",
+            Self::Role | Self::RoleBinding | Self::ClusterRole | Self::ClusterRoleBinding => {
+                "rbac.authorization.k8s.io/v1"
+            }
             Self::Namespace
             | Self::Pod
             | Self::Event
@@ -101,7 +127,10 @@ impl Resource {
     /// Whether its objects live inside a namespace.
     #[must_use]
     pub fn namespaced(self) -> bool {
-        !matches!(self, Self::Namespace | Self::Node)
+        !matches!(
+            self,
+            Self::Namespace | Self::Node | Self::ClusterRole | Self::ClusterRoleBinding
+        )
     }
 
     /// The kind whose plural name is `plural`.
@@ -122,6 +151,10 @@ impl Resource {
             Self::ServiceAccount => 5,
             Self::Node => 6,
             Self::Lease => 7,
+            Self::Role => 8,
+            Self::RoleBinding => 9,
+            Self::ClusterRole => 10,
+            Self::ClusterRoleBinding => 11,
         }
     }
 }

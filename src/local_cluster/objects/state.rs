@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::history::History;
 use super::identity::generated_name;
 use super::journal::{Change, Journal, Record};
+use super::narrow::Involved;
 use super::{EventKind, Object, ObjectError, ObjectEvent, ObjectKey, Resource};
 
 /// Tries to find a free name for `generateName`.
@@ -22,6 +23,7 @@ pub(super) struct State {
     pub version: u64,
     pub kept: [Kept; Resource::ALL.len()],
     pub history: [History; Resource::ALL.len()],
+    pub involved: Involved,
     pub journal: Option<Journal>,
 }
 
@@ -113,6 +115,9 @@ impl State {
     ) {
         self.version = version;
         let object = object.packed();
+        if key.resource == Resource::Event {
+            self.involved.put(&object, previous);
+        }
         self.kept[key.resource.index()].insert(map_key(key), object.clone());
         let kind = if previous.is_some() {
             EventKind::Modified
@@ -145,6 +150,9 @@ impl State {
 
     fn apply_remove(&mut self, version: u64, key: &ObjectKey, current: &Object) -> Object {
         let last = current.under_version(version);
+        if key.resource == Resource::Event {
+            self.involved.remove(current);
+        }
         self.version = version;
         self.kept[key.resource.index()].remove(&map_key(key));
         self.history[key.resource.index()].push(ObjectEvent {

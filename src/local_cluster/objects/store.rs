@@ -108,7 +108,7 @@ impl Objects {
         }))
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         // A panic while the lock was held left whole objects behind: each change is one insert.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -159,24 +159,6 @@ impl Objects {
                 && after.as_ref().is_none_or(|after| key > after)
         });
         Ok((overlaid(now, before), version))
-    }
-
-    /// The key of the first object in `namespace` whose name begins with `prefix` and that
-    /// `wanted` accepts.
-    pub(super) fn find_in_namespace(
-        &self,
-        resource: Resource,
-        namespace: &str,
-        prefix: &str,
-        wanted: impl Fn(&Object) -> bool,
-    ) -> Option<ObjectKey> {
-        self.lock().kept[resource.index()]
-            .range((namespace.to_owned(), prefix.to_owned())..)
-            .take_while(|((found, name), _)| found == namespace && name.starts_with(prefix))
-            .find(|(_, object)| wanted(object))
-            .map(|((namespace, name), _)| {
-                ObjectKey::namespaced(resource, namespace.as_str(), name.as_str())
-            })
     }
 
     /// How many objects of a kind there are.

@@ -14,6 +14,11 @@ pub(super) struct Term {
 }
 
 impl Term {
+    /// The value that the field at `path` must have, if this demands one.
+    pub fn demanded(&self, path: &str) -> Option<&str> {
+        (self.equal && self.path == path).then_some(self.value.as_str())
+    }
+
     pub fn matches(&self, object: &Object) -> bool {
         (read(object, &self.path) == self.value) == self.equal
     }
@@ -99,7 +104,13 @@ fn known(resource: Resource, path: &str) -> bool {
         Resource::Namespace => &["status.phase"],
         Resource::Secret => &["type"],
         Resource::Node => &["spec.unschedulable"],
-        Resource::ConfigMap | Resource::ServiceAccount | Resource::Lease => &[],
+        Resource::ConfigMap
+        | Resource::ServiceAccount
+        | Resource::Lease
+        | Resource::Role
+        | Resource::RoleBinding
+        | Resource::ClusterRole
+        | Resource::ClusterRoleBinding => &[],
     };
     path == "metadata.name"
         || (path == "metadata.namespace" && resource.namespaced())

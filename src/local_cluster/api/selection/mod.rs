@@ -5,7 +5,7 @@ mod label;
 
 use super::query::ListOptions;
 use super::refusal::Refusal;
-use crate::local_cluster::objects::{Object, Resource};
+use crate::local_cluster::objects::{Narrow, Object, Resource};
 
 /// A label selector and a field selector; an object must satisfy both.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +41,22 @@ impl Selection {
     /// Whether everything is selected.
     pub fn is_everything(&self) -> bool {
         self.labels.is_empty() && self.fields.is_empty() && self.name.is_none()
+    }
+
+    /// What is known of the selected objects that leads to few of them at once.
+    pub fn narrow(&self) -> Option<Narrow<'_>> {
+        let demanded = |path| self.fields.iter().find_map(|term| term.demanded(path));
+        let name = || self.name.as_deref().or_else(|| demanded("metadata.name"));
+        demanded("involvedObject.uid")
+            .map(Narrow::InvolvedUid)
+            .or_else(|| name().map(Narrow::Name))
+            .or_else(|| demanded("involvedObject.name").map(Narrow::InvolvedName))
+            // An empty value is one that is not there, which no index knows.
+            .filter(|one| match one {
+                Narrow::Name(text) | Narrow::InvolvedUid(text) | Narrow::InvolvedName(text) => {
+                    !text.is_empty()
+                }
+            })
     }
 
     /// Whether `object` is selected. Reads nothing but what the selectors name.

@@ -81,6 +81,17 @@ pub(crate) fn columns(resource: Resource) -> Value {
             ("Holder", "string", false),
             ("Age", "string", false),
         ],
+        Resource::Role | Resource::ClusterRole => {
+            &[("Name", "string", false), ("Created At", "date", false)]
+        }
+        Resource::RoleBinding | Resource::ClusterRoleBinding => &[
+            ("Name", "string", false),
+            ("Role", "string", false),
+            ("Age", "string", false),
+            ("Users", "string", true),
+            ("Groups", "string", true),
+            ("ServiceAccounts", "string", true),
+        ],
     };
     own.iter()
         .map(|(name, kind, wide)| column(name, kind, *wide))
@@ -137,6 +148,22 @@ pub(crate) fn cells(resource: Resource, object: &Value) -> Vec<Value> {
             json!(text("/spec/holderIdentity").unwrap_or_default()),
             created(),
         ],
+        Resource::Role | Resource::ClusterRole => vec![
+            name(),
+            json!(text("/metadata/creationTimestamp").unwrap_or_default()),
+        ],
+        Resource::RoleBinding | Resource::ClusterRoleBinding => vec![
+            name(),
+            json!(format!(
+                "{}/{}",
+                text("/roleRef/kind").unwrap_or_default(),
+                text("/roleRef/name").unwrap_or_default()
+            )),
+            created(),
+            json!(subjects(object, "User")),
+            json!(subjects(object, "Group")),
+            json!(subjects(object, "ServiceAccount")),
+        ],
     }
 }
 
@@ -180,6 +207,24 @@ fn event_cells(event: &Value) -> Vec<Value> {
         json!(event["count"].as_i64().unwrap_or(1)),
         event["metadata"]["name"].clone(),
     ]
+}
+
+/// The subjects of one kind that a binding names.
+fn subjects(binding: &Value, kind: &str) -> String {
+    let named: Vec<String> = binding["subjects"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|subject| subject["kind"] == kind)
+        .map(|subject| {
+            let name = subject["name"].as_str().unwrap_or_default();
+            match subject["namespace"].as_str() {
+                Some(namespace) => format!("{namespace}/{name}"),
+                None => name.to_owned(),
+            }
+        })
+        .collect();
+    named.join(", ")
 }
 
 fn node_status(node: &Value) -> String {
