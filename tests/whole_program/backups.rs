@@ -9,13 +9,9 @@ use crate::support::{Home, script, with};
 fn a_backup_made_while_a_daemon_works_is_restored_and_its_tasks_go_on() {
     let home = Home::new();
     let serve = home.serve();
-    let go = home.path().join("go");
-    let waits = format!(
-        "echo begun; until test -e {}; do sleep 0.1; done; echo done",
-        go.display()
-    );
+    let waits = "trap 'go=1' USR1; echo begun; until [ \"$go\" ]; do sleep 0.1; done; echo done";
     let task = with(
-        script(&home.dag, "waits", &waits),
+        script(&home.dag, "waits", waits),
         json!({"logging_interval": 1, "poll_interval": 1}),
     );
     let id = home.submit(&task);
@@ -34,7 +30,13 @@ fn a_backup_made_while_a_daemon_works_is_restored_and_its_tasks_go_on() {
     home.run(&["restore", "copy.db"]).expect(0);
     assert_eq!(home.run(&["get", "-o", "name"]).expect(0).text(), "1\n");
     let _serve = home.serve();
-    home.write("go", "");
+    let pods = home.cluster().pods(&home.dag);
+    let held = pods.iter().find(|pod| {
+        let labels = pod.metadata.labels.as_ref();
+        labels.is_some_and(|labels| labels.get("task_id").is_some_and(|id| id == "waits"))
+    });
+    let name = held.unwrap().metadata.name.clone().unwrap();
+    home.cluster().run_in(&name, &["kill", "-USR1", "1"]);
     home.run(&["wait", &id]).expect(0);
     assert_eq!(home.log(&id), b"begun\ndone\n");
     let pods = home.describe(&id)["pods"].as_array().unwrap().len();
