@@ -15,4 +15,5 @@ mod sandbox;
 mod serve;
 mod settings;
 mod tasks;
+mod upgrades;
 mod usage;
