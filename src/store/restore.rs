@@ -57,9 +57,13 @@ pub async fn restore(
 
 /// Has the database for itself, with all that it holds in its one file.
 async fn alone(path: &Path) -> Result<SqliteConnection, BackupError> {
-    let told = |error| match StoreError::from_sql(path, error) {
-        StoreError::Busy { .. } => BackupError::InUse(path.to_owned()),
-        other => BackupError::Store(other),
+    let told = |error| {
+        let error = StoreError::from_sql(path, error);
+        if matches!(error, StoreError::Busy { .. }) {
+            BackupError::InUse(path.to_owned())
+        } else {
+            BackupError::Store(error)
+        }
     };
     let mut connection = options(path)
         // Who has it open has it open for long: there is nothing to wait for.
