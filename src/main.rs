@@ -12,6 +12,9 @@ fn main() -> ExitCode {
     if let Some(code) = adjourn::local_cluster::process::entry(std::env::args_os()) {
         return code;
     }
+    if let Some(code) = adjourn::cli::answered() {
+        return code;
+    }
     #[cfg(feature = "failpoints")]
     if let Err(words) = adjourn::failpoint::arm() {
         eprintln!("error: {words}");

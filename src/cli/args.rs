@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
-    cancel, cluster, completions, describe, doctor, dry_run, get, logs, prune, retry, run, serve,
-    sql, submit, token, wait,
+    backup, cancel, cluster, completions, describe, doctor, dry_run, get, logs, man, prune,
+    restore, retry, run, serve, sql, submit, token, top, wait,
 };
 
 /// What `cli::exit` defines, for a person.
@@ -42,7 +42,7 @@ pub struct Cli {
 }
 
 /// What every command understands.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Global options")]
 pub(super) struct GlobalArgs {
     /// The SQLite database that holds the tasks [env: ADJOURN_DB]
@@ -103,6 +103,7 @@ pub(super) enum Command {
     Submit(submit::SubmitArgs),
     Get(get::GetArgs),
     Describe(describe::DescribeArgs),
+    Top(top::TopArgs),
     Logs(logs::LogsArgs),
     Wait(wait::WaitArgs),
     Cancel(cancel::CancelArgs),
@@ -115,7 +116,10 @@ pub(super) enum Command {
     Doctor(doctor::DoctorArgs),
     Token(token::TokenArgs),
     Cluster(cluster::ClusterArgs),
+    Backup(backup::BackupArgs),
+    Restore(restore::RestoreArgs),
     Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 /// Reads a length of time: seconds, or a text such as `1h30m`.

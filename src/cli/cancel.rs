@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 
 use super::args::Format;
 use super::error::CliError;
@@ -25,7 +26,7 @@ use crate::task::id::{TaskId, TaskRef};
 #[derive(Debug, Args)]
 pub(super) struct CancelArgs {
     /// The tasks: ids, or dag_id/task_id/run_id[/map_index]
-    #[arg(required = true)]
+    #[arg(required = true, add = ArgValueCompleter::new(super::completions::tasks))]
     tasks: Vec<TaskRef>,
     /// Ask for the end and do not wait for it
     #[arg(long)]

@@ -1,6 +1,7 @@
 //! `adjourn describe`: all that is known of a task.
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 
 use super::args::Format;
 use super::error::CliError;
@@ -25,7 +26,7 @@ const LAST_LINES: usize = 20;
 #[derive(Debug, Args)]
 pub(super) struct DescribeArgs {
     /// The tasks: ids, or dag_id/task_id/run_id[/map_index]
-    #[arg(required = true)]
+    #[arg(required = true, add = ArgValueCompleter::new(super::completions::tasks))]
     tasks: Vec<TaskRef>,
 }
 

@@ -9,8 +9,8 @@ use super::error::CliError;
 use super::output::say;
 use super::situation::Situation;
 use super::{
-    cancel, cluster, completions, describe, doctor, dry_run, exit, get, logs, prune, retry,
-    run as run_command, schema, serve, sql, submit, token, wait,
+    backup, cancel, cluster, completions, describe, doctor, dry_run, exit, get, logs, man, prune,
+    restore, retry, run as run_command, schema, serve, sql, submit, token, top, wait,
 };
 use crate::telemetry;
 
@@ -42,15 +42,17 @@ pub async fn run() -> ExitCode {
 }
 
 async fn dispatch(cli: Cli) -> Result<u8, CliError> {
-    // These two need no settings, and must work where the settings are broken.
+    // These three need no settings, and must work where the settings are broken.
     match &cli.command {
         Command::Completions(args) => return completions::run(args).await,
+        Command::Man(args) => return man::run(args).await,
         Command::Schema => return schema::run(cli.global.output).await,
         Command::Run(_)
         | Command::Serve(_)
         | Command::Submit(_)
         | Command::Get(_)
         | Command::Describe(_)
+        | Command::Top(_)
         | Command::Logs(_)
         | Command::Wait(_)
         | Command::Cancel(_)
@@ -59,6 +61,8 @@ async fn dispatch(cli: Cli) -> Result<u8, CliError> {
         | Command::DryRun(_)
         | Command::Sql(_)
         | Command::Doctor(_)
+        | Command::Backup(_)
+        | Command::Restore(_)
         | Command::Token(_)
         | Command::Cluster(_) => {}
     }
@@ -78,6 +82,7 @@ async fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Command::Submit(args) => submit::run(args, situation).await,
         Command::Get(args) => get::run(args, situation).await,
         Command::Describe(args) => describe::run(args, situation).await,
+        Command::Top(args) => top::run(args, situation).await,
         Command::Logs(args) => logs::run(args, situation).await,
         Command::Wait(args) => wait::run(args, situation).await,
         Command::Cancel(args) => cancel::run(args, situation).await,
@@ -88,7 +93,10 @@ async fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Command::Doctor(args) => doctor::run(args, situation).await,
         Command::Token(args) => token::run(args, situation).await,
         Command::Cluster(args) => cluster::run(args, situation).await,
+        Command::Backup(args) => backup::run(args, situation).await,
+        Command::Restore(args) => restore::run(args, situation).await,
         Command::Completions(args) => completions::run(&args).await,
+        Command::Man(args) => man::run(&args).await,
         Command::Schema => schema::run(situation.format()).await,
     }
 }
@@ -101,6 +109,8 @@ fn refuse_server(command: &Command, situation: &Situation) -> Result<(), CliErro
         Command::Prune(_) => ("prune", "run it where the daemon runs, with --db PATH"),
         Command::Sql(_) => ("sql", "run it where the daemon runs, with --db PATH"),
         Command::Doctor(_) => ("doctor", "run it where the daemon runs, with --db PATH"),
+        Command::Backup(_) => ("backup", "run it where the daemon runs, with --db PATH"),
+        Command::Restore(_) => ("restore", "run it where the daemon runs, with --db PATH"),
         Command::Token(_) => ("token", "run it where the daemon runs"),
         Command::Submit(_)
         | Command::Get(_)
@@ -109,7 +119,9 @@ fn refuse_server(command: &Command, situation: &Situation) -> Result<(), CliErro
         | Command::Wait(_)
         | Command::Cancel(_)
         | Command::Retry(_)
+        | Command::Top(_)
         | Command::DryRun(_)
+        | Command::Man(_)
         | Command::Schema
         | Command::Cluster(_)
         | Command::Completions(_) => return Ok(()),

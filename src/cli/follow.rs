@@ -1,9 +1,11 @@
 //! Following tasks: their log lines as they are stored, and their end.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::error::CliError;
 use super::lines::{Shape, Style};
+use super::live::Live;
 use super::output::{Output, say};
 use super::tasks::Tasks;
 use crate::clock::Clock;
@@ -48,6 +50,10 @@ pub(super) struct Follower<'a> {
     pub(super) wanted: LogFilter,
     pub(super) output: Output,
     pub(super) clock: Clock,
+    /// The line under the log, where there is a terminal for it.
+    pub(super) live: Option<Live>,
+    /// The last event of each task's pod, in a word.
+    pub(super) events: BTreeMap<TaskId, String>,
 }
 
 impl Follower<'_> {
@@ -69,6 +75,7 @@ impl Follower<'_> {
             };
             let views = self.source.list(&filter).await?;
             self.nobody_removed(&views)?;
+            self.draw(&views);
             for view in views {
                 self.show(view.id, view.log_seq).await?;
                 self.tell_what_holds_up(&view);
@@ -78,10 +85,17 @@ impl Follower<'_> {
                 }
             }
             if self.tasks.is_empty() {
+                self.live = None;
                 ended.sort_by_key(|view| order.iter().position(|id| *id == view.id));
                 return Ok(ended);
             }
             changes.next(LOOK).await?;
+        }
+    }
+
+    fn draw(&mut self, views: &[TaskView]) {
+        if let Some(live) = &mut self.live {
+            live.draw(views, &self.events, self.clock.now());
         }
     }
 
@@ -137,9 +151,24 @@ impl Follower<'_> {
                 return Ok(());
             };
             task.after = last.seq;
+            if let Some(event) = rows.iter().rev().find_map(event_of) {
+                self.events.insert(id, event);
+            }
             print(&rows, &task.style, &self.wanted, &mut self.output).await?;
         }
         Ok(())
+    }
+}
+
+/// What happened to the pod, of a row that tells of that: `Started` of `Normal Started: ...`.
+fn event_of(row: &LogRow) -> Option<String> {
+    match row.line.kind {
+        LineKind::Event => {
+            let text = String::from_utf8_lossy(&row.line.text);
+            let (head, _) = text.split_once(':')?;
+            head.split_whitespace().last().map(str::to_owned)
+        }
+        LineKind::Output | LineKind::Gap => None,
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
+use clap_complete::engine::ArgValueCompleter;
 
 use super::args::Format;
 use super::error::CliError;
@@ -25,6 +26,7 @@ use crate::task::state::STATE_NAMES;
 #[command(visible_alias = "list")]
 pub(super) struct GetArgs {
     /// These tasks only: ids, or dag_id/task_id/run_id[/map_index]
+    #[arg(add = ArgValueCompleter::new(super::completions::tasks))]
     tasks: Vec<TaskRef>,
     /// Only tasks in these states
     #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(STATE_NAMES))]
@@ -41,9 +43,15 @@ pub(super) struct GetArgs {
     /// At most this many; 0 for all
     #[arg(long, default_value_t = 500)]
     limit: u32,
+    /// Go on, with a row for each task that changes, until Ctrl-C
+    #[arg(short, long)]
+    watch: bool,
 }
 
 pub(super) async fn run(args: GetArgs, situation: &Situation) -> Result<u8, CliError> {
+    if args.watch {
+        return super::get_watch::run(&args, situation).await;
+    }
     let found = match situation.existing_tasks().await? {
         Some(tasks) => find(&args, &tasks).await?,
         None if args.tasks.is_empty() => Vec::new(),
@@ -80,7 +88,7 @@ pub(super) async fn run(args: GetArgs, situation: &Situation) -> Result<u8, CliE
     Ok(exit::SUCCESS)
 }
 
-async fn find(args: &GetArgs, tasks: &Tasks) -> Result<Vec<TaskView>, CliError> {
+pub(super) async fn find(args: &GetArgs, tasks: &Tasks) -> Result<Vec<TaskView>, CliError> {
     let ids = tasks.resolve_all(&args.tasks).await?;
     let filter = TaskFilter {
         ids,
@@ -95,37 +103,42 @@ async fn find(args: &GetArgs, tasks: &Tasks) -> Result<Vec<TaskView>, CliError> 
 }
 
 fn table(tasks: &[TaskView], wide: bool, now: Timestamp) -> String {
+    layout(header(wide), tasks.iter().map(|task| row(task, wide, now)))
+}
+
+pub(super) fn header(wide: bool) -> Vec<&'static str> {
     let mut header = vec![
         "ID", "DAG", "TASK", "STATE", "TRY", "RESUMES", "AGE", "TOOK", "REASON",
     ];
     if wide {
         header.extend(["RUN", "MAP", "EXIT", "LOG LINES", "LAST LOG", "DEADLINE"]);
     }
-    let rows = tasks.iter().map(|task| {
-        let mut row = vec![
-            task.id.to_string(),
-            task.dag_id.clone(),
-            task.task_id.clone(),
-            task.state.to_owned(),
-            format!("{}/{}", task.try_number, task.max_tries),
-            task.resumes.to_string(),
-            age(task.submitted_at, now),
-            or_dash(length(task, now).map(took)),
-            reason(task, wide),
-        ];
-        if wide {
-            row.extend([
-                task.run_id.clone(),
-                or_dash((task.map_index >= 0).then_some(task.map_index)),
-                or_dash(task.exit_code),
-                task.log_lines.to_string(),
-                or_dash(task.last_log_at.map(|at| age(at, now))),
-                or_dash(task.deadline.map(moment)),
-            ]);
-        }
-        row
-    });
-    layout(header, rows)
+    header
+}
+
+pub(super) fn row(task: &TaskView, wide: bool, now: Timestamp) -> Vec<String> {
+    let mut row = vec![
+        task.id.to_string(),
+        task.dag_id.clone(),
+        task.task_id.clone(),
+        task.state.to_owned(),
+        format!("{}/{}", task.try_number, task.max_tries),
+        task.resumes.to_string(),
+        age(task.submitted_at, now),
+        or_dash(length(task, now).map(took)),
+        reason(task, wide),
+    ];
+    if wide {
+        row.extend([
+            task.run_id.clone(),
+            or_dash((task.map_index >= 0).then_some(task.map_index)),
+            or_dash(task.exit_code),
+            task.log_lines.to_string(),
+            or_dash(task.last_log_at.map(|at| age(at, now))),
+            or_dash(task.deadline.map(moment)),
+        ]);
+    }
+    row
 }
 
 /// How long the task has been at it, waits included.

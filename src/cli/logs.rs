@@ -1,18 +1,21 @@
 //! `adjourn logs`: what a task's containers wrote.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 
 use super::args::Format;
 use super::error::CliError;
 use super::exit;
 use super::follow::{Followed, Follower, PAGE, print};
 use super::lines::{Shape, Style};
-use super::output::{Output, print_list};
+use super::output::{Output, print_list, say};
 use super::situation::Situation;
 use super::tasks::Tasks;
 use crate::clock::Timestamp;
+use crate::service::words::verdict;
 use crate::service::{LineView, LogFilter};
 use crate::task::id::{TaskId, TaskRef};
 
@@ -20,6 +23,7 @@ use crate::task::id::{TaskId, TaskRef};
 #[derive(Debug, Args)]
 pub(super) struct LogsArgs {
     /// The task: its id, or dag_id/task_id/run_id[/map_index]
+    #[arg(add = ArgValueCompleter::new(super::completions::tasks))]
     task: TaskRef,
     /// Go on until the task has ended
     #[arg(short, long)]
@@ -104,8 +108,12 @@ pub(super) async fn run(args: LogsArgs, situation: &Situation) -> Result<u8, Cli
             wanted,
             output,
             clock: situation.clock.clone(),
+            live: None,
+            events: BTreeMap::new(),
         };
-        follower.follow().await?;
+        for task in follower.follow().await? {
+            say(verdict(&task));
+        }
     }
     Ok(exit::SUCCESS)
 }

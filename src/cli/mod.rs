@@ -7,6 +7,7 @@
 
 mod api;
 mod args;
+mod backup;
 mod cancel;
 mod cluster;
 mod completions;
@@ -20,14 +21,18 @@ pub mod exit;
 mod fault;
 mod follow;
 mod get;
+mod get_watch;
 mod input;
 mod lines;
+mod live;
 mod local;
 mod logs;
+mod man;
 mod moments;
 mod notify;
 mod output;
 mod prune;
+mod restore;
 mod retry;
 mod run;
 mod schema;
@@ -39,7 +44,9 @@ mod submit;
 mod table;
 mod tasks;
 mod token;
+mod top;
 mod wait;
 
 pub use args::Cli;
+pub use completions::answered;
 pub use entry::run;

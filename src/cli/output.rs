@@ -7,6 +7,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::args::Format;
 use super::error::CliError;
+use super::live;
 
 /// Where answers, or a task's lines, go. Writes through tokio, so that a reader who does not
 /// read holds up neither signals nor anything else.
@@ -28,6 +29,7 @@ impl Output {
 
     /// Writes `bytes` and sees them off.
     pub(super) async fn write(&mut self, bytes: &[u8]) -> Result<(), CliError> {
+        live::aside();
         let written = match self {
             Self::Out(out) => write_all(out, bytes).await,
             Self::Err(err) => write_all(err, bytes).await,
@@ -54,6 +56,7 @@ pub(super) async fn answer(text: &str) -> Result<(), CliError> {
 
 /// Tells a person something on stderr. A stderr that is closed changes nothing.
 pub(super) fn say(line: impl AsRef<str>) {
+    live::aside();
     let _ = writeln!(io::stderr(), "{}", line.as_ref());
 }
 

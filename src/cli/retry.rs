@@ -1,6 +1,7 @@
 //! `adjourn retry`: another attempt.
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 
 use super::args::Format;
 use super::error::CliError;
@@ -13,7 +14,7 @@ use crate::task::id::TaskRef;
 #[derive(Debug, Args)]
 pub(super) struct RetryArgs {
     /// The tasks: ids, or dag_id/task_id/run_id[/map_index]
-    #[arg(required = true)]
+    #[arg(required = true, add = ArgValueCompleter::new(super::completions::tasks))]
     tasks: Vec<TaskRef>,
     /// Why, for the task's history
     #[arg(long, default_value = "retried by hand")]

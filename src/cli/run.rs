@@ -1,14 +1,17 @@
 //! `adjourn run`: takes tasks in, works on them, shows their logs, ends with their verdict.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 
 use super::args::Format;
 use super::error::CliError;
 use super::follow::{Followed, Follower};
 use super::lines::{Shape, Style};
+use super::live::Live;
 use super::output::{Output, answer, print_list, print_one, say};
 use super::signals::Signals;
 use super::situation::Situation;
@@ -31,7 +34,7 @@ pub(super) struct RunArgs {
     #[arg(required_unless_present = "task")]
     file: Option<PathBuf>,
     /// Go on with these tasks, which were submitted before
-    #[arg(long, value_name = "ID", num_args = 1.., conflicts_with = "file")]
+    #[arg(long, value_name = "ID", num_args = 1.., conflicts_with = "file", add = ArgValueCompleter::new(super::completions::tasks))]
     task: Vec<TaskRef>,
     /// End with the container's own exit code
     #[arg(long)]
@@ -178,6 +181,8 @@ fn follower<'a>(
         wanted: LogFilter::default(),
         clock: situation.clock.clone(),
         output,
+        live: Live::at_a_terminal(ours.len(), situation.clock.now()),
+        events: BTreeMap::new(),
     }
 }
 

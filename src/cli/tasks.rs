@@ -7,7 +7,7 @@ use tokio::time::{sleep, timeout};
 
 use super::error::CliError;
 use crate::remote::Remote;
-use crate::service::{LogStyle, Service, SubmittedView, TaskDetail, TaskView};
+use crate::service::{LogStyle, Service, Stats, SubmittedView, TaskDetail, TaskView};
 use crate::store::{LogRow, TaskFilter};
 use crate::task::file::TaskFile;
 use crate::task::id::{TaskId, TaskRef};
@@ -67,6 +67,10 @@ impl Tasks {
 
     pub(super) async fn describe(&self, id: TaskId) -> Result<TaskDetail, CliError> {
         ask!(self, tasks => tasks.describe(id))
+    }
+
+    pub(super) async fn stats(&self) -> Result<Stats, CliError> {
+        ask!(self, tasks => tasks.stats())
     }
 
     pub(super) async fn log_style(&self, id: TaskId) -> Result<LogStyle, CliError> {

@@ -1,8 +1,10 @@
 //! `adjourn wait`: until tasks have ended.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 
 use super::error::CliError;
 use super::follow::{Followed, Follower};
@@ -19,7 +21,7 @@ use crate::task::id::{TaskId, TaskRef};
 #[derive(Debug, Args)]
 pub(super) struct WaitArgs {
     /// The tasks: ids, or dag_id/task_id/run_id[/map_index]
-    #[arg(required = true)]
+    #[arg(required = true, add = ArgValueCompleter::new(super::completions::tasks))]
     tasks: Vec<TaskRef>,
     /// Give up after this long, for example 10m
     #[arg(long, value_name = "DURATION", value_parser = super::args::duration)]
@@ -70,6 +72,8 @@ pub(super) async fn ended(
         wanted: LogFilter::default(),
         output: Output::stdout(),
         clock: situation.clock.clone(),
+        live: None,
+        events: BTreeMap::new(),
     };
     follower.follow().await
 }

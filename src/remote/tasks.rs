@@ -7,7 +7,7 @@ use serde_json::json;
 use super::client::Remote;
 use super::error::RemoteError;
 use crate::http::DEFINITIONS;
-use crate::service::{LineView, LogStyle, SubmittedView, TaskDetail, TaskView};
+use crate::service::{LineView, LogStyle, Stats, SubmittedView, TaskDetail, TaskView};
 use crate::store::{LogRow, TaskFilter};
 use crate::task::file::TaskFile;
 use crate::task::id::{TaskId, TaskRef};
@@ -121,6 +121,14 @@ impl Remote {
     /// What the daemon says, or that it is out of reach.
     pub async fn describe(&self, id: TaskId) -> Result<TaskDetail, RemoteError> {
         self.get(&format!("/tasks/{id}")).await
+    }
+
+    /// As [`crate::service::Service::stats`].
+    ///
+    /// # Errors
+    /// What the daemon says, or that it is out of reach.
+    pub async fn stats(&self) -> Result<Stats, RemoteError> {
+        self.get("/stats").await
     }
 
     /// As [`crate::service::Service::log_style`].

@@ -8,6 +8,7 @@
 //!
 //! Knows the vocabulary in `task` and nothing else of this crate.
 
+mod backup;
 mod checkup;
 mod claim;
 mod clock_step;
@@ -23,6 +24,7 @@ mod log_blocks;
 mod logs;
 mod open;
 mod pods;
+mod restore;
 mod retention;
 mod rows;
 mod starts;
@@ -31,6 +33,7 @@ mod transition;
 mod triggers;
 mod writer;
 
+pub use backup::BackupError;
 pub use checkup::{Checkup, DanglingRow, OpenDisposal, PodOnRecord};
 pub use claim::{Claimed, Lapsed, Scope};
 pub use commit::{Renewal, StepCommit};
@@ -42,6 +45,7 @@ pub use inspect::{HistoryRow, SqlCell, SqlTable, TriggerRow};
 pub use listing::TaskFilter;
 pub use logs::{LogRow, StoredCursor};
 pub use open::Store;
+pub use restore::restore;
 pub use retention::PruneStep;
 pub use rows::TaskRow;
 pub use starts::StartLimits;

@@ -175,7 +175,7 @@ fn place(path: &Path, source: std::io::Error) -> StoreError {
     }
 }
 
-fn make_directory(path: &Path) -> Result<(), StoreError> {
+pub(super) fn make_directory(path: &Path) -> Result<(), StoreError> {
     let Some(directory) = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty())
@@ -189,7 +189,7 @@ fn make_directory(path: &Path) -> Result<(), StoreError> {
         .map_err(|source| place(directory, source))
 }
 
-fn options(path: &Path) -> SqliteConnectOptions {
+pub(super) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .busy_timeout(BUSY_TIMEOUT)
@@ -219,7 +219,7 @@ async fn prepare(path: &Path, now: Timestamp) -> Result<SqliteConnection, StoreE
 }
 
 /// Holds other processes off while the schema is being looked at or changed.
-fn lock(path: &Path) -> Result<File, StoreError> {
+pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
     let name = with_suffix(path, ".lock");
     let file = OpenOptions::new()
         .create(true)
@@ -241,7 +241,7 @@ fn lock(path: &Path) -> Result<File, StoreError> {
     Ok(file)
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
@@ -299,6 +299,13 @@ async fn check(path: &Path) -> Result<(), StoreError> {
             path: path.to_owned(),
         });
     }
+    let connection = open_plainly(path).await?;
+    connection.close().await.map_err(told)
+}
+
+/// Opens a database as it is, if it is one of ours and of a schema that this program knows.
+pub(super) async fn open_plainly(path: &Path) -> Result<SqliteConnection, StoreError> {
+    let told = |error| StoreError::from_sql(path, error);
     let mut connection = options(path).connect().await.map_err(told)?;
     let known: Vec<String> = sqlx::query_scalar(
         "SELECT name FROM sqlite_schema WHERE name IN ('_sqlx_migrations', 'installation')",
@@ -323,7 +330,7 @@ async fn check(path: &Path) -> Result<(), StoreError> {
             known: newest,
         });
     }
-    connection.close().await.map_err(told)
+    Ok(connection)
 }
 
 fn newest_schema() -> i64 {

@@ -5,6 +5,7 @@
     reason = "a test that cannot go on fails, in its support as well"
 )]
 
+mod backups;
 mod databases;
 mod doctor;
 mod dry_run;
@@ -14,4 +15,5 @@ mod sandbox;
 mod serve;
 mod settings;
 mod tasks;
+mod upgrades;
 mod usage;

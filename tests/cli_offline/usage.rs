@@ -206,5 +206,5 @@ fn the_schema_and_the_completions_need_no_settings() {
     let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
     assert!(schema.to_string().contains("logging_interval"));
     let script = sandbox.adjourn("completions bash").good();
-    assert!(script.contains("dry-run"), "{script}");
+    assert!(script.contains("ADJOURN_COMPLETE"), "{script}");
 }

@@ -7,12 +7,15 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod backups;
 mod cancelling;
 mod clusters;
 mod crashes;
 mod daemon;
 mod deferral;
+mod deploy;
 mod doctor;
+mod documents;
 mod engines;
 mod faults;
 mod interrupts;
@@ -25,4 +28,5 @@ mod results;
 mod running;
 mod secrets;
 mod storage;
+mod terminal;
 mod verdicts;
