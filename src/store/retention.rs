@@ -93,7 +93,7 @@ impl Store {
             .write(move |connection| {
                 Box::pin(async move {
                     let mut step = PruneStep::default();
-                    let mut left = i64::from(rows.max(1));
+                    let mut left = i64::from(rows).max(BLOCK_ROWS);
                     for task in tasks {
                         if left <= 0 {
                             break;
@@ -129,7 +129,7 @@ async fn prune_one(
         return Ok(false);
     }
     for (question, weight) in [(DELETE_BLOCKS, BLOCK_ROWS), (DELETE_HISTORY, 1)] {
-        let at_most = (*left / weight).max(1);
+        let at_most = *left / weight;
         let gone = sqlx::query(question)
             .bind(task.0)
             .bind(at_most)
@@ -138,7 +138,9 @@ async fn prune_one(
             .rows_affected();
         let gone = i64::try_from(gone).unwrap_or(i64::MAX);
         *left -= gone.saturating_mul(weight);
-        if gone == at_most || *left <= 0 {
+        if gone == at_most {
+            // There may be more of it: the next step goes on with this task.
+            *left = 0;
             return Ok(false);
         }
     }
