@@ -9,6 +9,7 @@
 mod access;
 mod client;
 mod cluster;
+mod events;
 mod exec;
 mod faults;
 mod frames;

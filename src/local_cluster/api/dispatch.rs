@@ -92,6 +92,7 @@ async fn answer(api: &Arc<Api>, parts: &mut Parts, body: Body) -> Result<Respons
         .map_err(|_| Refusal::too_large(BODY_LIMIT))?;
     let request = Incoming {
         api,
+        events_group: parts.uri.path().starts_with("/apis/events.k8s.io/"),
         method: &parts.method,
         headers: &parts.headers,
         query: &query,
@@ -118,6 +119,8 @@ async fn answer(api: &Arc<Api>, parts: &mut Parts, body: Body) -> Result<Respons
 /// A request whose sender may ask.
 struct Incoming<'a> {
     api: &'a Arc<Api>,
+    /// Events were asked for in the form of their own group, which is for reading.
+    events_group: bool,
     method: &'a Method,
     headers: &'a HeaderMap,
     query: &'a Query,
@@ -173,6 +176,7 @@ impl Incoming<'_> {
         let (api, query, headers, body) = (self.api, self.query, self.headers, &self.body);
         match *self.method {
             Method::GET | Method::HEAD => self.get(key),
+            Method::PUT | Method::PATCH if self.events_group => Err(Refusal::method_not_allowed()),
             Method::PUT => update::put(api, key, Part::Main, query, headers, body),
             Method::PATCH => update::patch(api, key, Part::Main, query, headers, body),
             Method::DELETE => {
@@ -187,6 +191,7 @@ impl Incoming<'_> {
         let form = media::accepted(self.headers)?;
         let object = self.find(key)?;
         let body = match form {
+            Form::Whole if self.events_group => form::grouped_event(&object),
             Form::Whole => return Ok(media::object(StatusCode::OK, &object)),
             Form::Table => {
                 form::Columns::of(key.resource).single(&object, self.query.text("includeObject"))
