@@ -19,9 +19,14 @@ use crate::clock::Timestamp;
 use crate::http::query::Names;
 use crate::http::server::Api;
 use crate::service::{HistoryView, TaskDetail};
+use crate::store::LogRow;
+use crate::task::log::LineKind;
 
 /// How many changes, and how many deferrals, are listed: the newest.
 const LISTED: usize = 100;
+
+/// How many of a log's first rows are looked through for what they tell of the pod.
+const FIRST: u32 = 50;
 
 #[derive(Serialize)]
 struct TaskPage {
@@ -71,15 +76,12 @@ pub(super) async fn show(
     let mut task = api.service.describe(id).await?;
     let log = part(&api, &task.task, &form).await?;
     let pods = api.service.pod_moments(id).await?;
-    let first = api.service.log(id, 0, 1).await?;
-    let first_line = first
-        .first()
-        .map(|row| DateTime::from_timestamp_nanos(row.line.stamp_ns));
+    let told = told(&api.service.log(id, 0, FIRST).await?);
     let history = std::mem::take(&mut task.history);
     let life = Life {
         history: &history,
         pods: &pods,
-        first_line,
+        told: &told,
         now,
         is_final: task.task.is_final,
     };
@@ -114,6 +116,25 @@ pub(super) async fn show(
         task,
     };
     Ok(render("task.html", &visitor, page))
+}
+
+/// What a log tells of its first pod: the remarks about it, and the first line.
+fn told(rows: &[LogRow]) -> Vec<(Timestamp, &'static str, &'static str)> {
+    let mut told: Vec<(Timestamp, &str, &str)> = Vec::new();
+    for row in rows {
+        let text = String::from_utf8_lossy(&row.line.text);
+        let (kind, name) = match row.line.kind {
+            LineKind::Output => ("line", "first log line"),
+            LineKind::Event if text.starts_with("Normal Scheduled:") => ("scheduled", "scheduled"),
+            LineKind::Event if text.starts_with("Normal Started:") => ("started", "started"),
+            LineKind::Event | LineKind::Gap => continue,
+        };
+        if told.iter().all(|(_, _, known)| *known != name) {
+            let at = DateTime::from_timestamp_nanos(row.line.stamp_ns);
+            told.push((at, kind, name));
+        }
+    }
+    told
 }
 
 fn texts(seen: Option<&Value>, what: &str) -> Vec<String> {

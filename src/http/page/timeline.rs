@@ -81,7 +81,8 @@ pub(super) struct Life<'a> {
     /// Oldest first, as the store keeps it.
     pub(super) history: &'a [HistoryView],
     pub(super) pods: &'a [PodMoments],
-    pub(super) first_line: Option<Timestamp>,
+    /// What the log tells of the first pod: the kind of its mark, and its name.
+    pub(super) told: &'a [(Timestamp, &'static str, &'static str)],
     /// The end of the drawing: now, unless the task has ended.
     pub(super) now: Timestamp,
     pub(super) is_final: bool,
@@ -238,8 +239,11 @@ impl Life<'_> {
             let at = pod.created_at.unwrap_or(pod.intended_at);
             happened.push((at, "pod", "pod created", String::new()));
         }
-        if let Some(at) = self.first_line {
-            happened.push((at, "line", "first log line", String::new()));
+        // The cluster tells whole seconds: nothing of a pod comes before the pod.
+        let first_pod = self.pods.first().map(|pod| pod.intended_at);
+        for (at, kind, name) in self.told {
+            let at = first_pod.map_or(*at, |first| first.max(*at));
+            happened.push((at, kind, name, String::new()));
         }
         happened.sort_by_key(|(at, ..)| *at);
         let mut marks: Vec<Mark> = Vec::new();
@@ -299,7 +303,7 @@ mod tests {
         let life = Life {
             history,
             pods: &[],
-            first_line: None,
+            told: &[],
             now: Timestamp::UNIX_EPOCH + Duration::seconds(1000),
             is_final,
         };
