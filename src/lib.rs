@@ -10,8 +10,12 @@ pub mod http;
 #[doc(hidden)]
 pub mod listen;
 pub mod local_cluster;
+#[doc(hidden)]
+pub mod metrics;
 pub mod operator;
 pub mod pod;
+#[doc(hidden)]
+pub mod remote;
 pub mod service;
 pub mod store;
 pub mod task;

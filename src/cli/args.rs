@@ -17,7 +17,7 @@ Exit codes:
     1  a task failed or was cancelled, or the command could not do its work
     2  the command line, the settings, the task file or the database cannot be used
     3  what was named does not exist
-    4  the cluster cannot be reached
+    4  the cluster, or the daemon of --server, cannot be reached
     5  a task's pod could not start
   124  time ran out: of the task, or of --timeout
   130  interrupted; what was worked on is unharmed";
@@ -48,6 +48,12 @@ pub(super) struct GlobalArgs {
     /// The SQLite database that holds the tasks [env: ADJOURN_DB]
     #[arg(long, global = true, value_name = "PATH")]
     pub(super) db: Option<PathBuf>,
+    /// The daemon to ask in place of a database, by its URL [env: ADJOURN_SERVER]
+    #[arg(long, global = true, value_name = "URL", conflicts_with = "db")]
+    pub(super) server: Option<String>,
+    /// The file with the daemon's token; else it is taken from ADJOURN_TOKEN
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(super) token_file: Option<PathBuf>,
     /// The settings file [env: ADJOURN_CONFIG]
     #[arg(long, global = true, value_name = "PATH")]
     pub(super) config: Option<PathBuf>,

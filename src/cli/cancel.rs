@@ -10,10 +10,12 @@ use super::output::{answer, print_list, print_one, say};
 use super::run::{let_go, pods_disposed_of};
 use super::signals::Signals;
 use super::situation::Situation;
+use super::tasks::Tasks;
 use super::wait::ended;
 use super::{engine_room, exit, local};
+use crate::remote::Remote;
+use crate::service::TaskView;
 use crate::service::words::verdict;
-use crate::service::{Service, TaskView};
 use crate::store::{EngineKind, Scope};
 use crate::task::id::{TaskId, TaskRef};
 
@@ -37,19 +39,16 @@ pub(super) struct CancelArgs {
 }
 
 pub(super) async fn run(args: CancelArgs, situation: &mut Situation) -> Result<u8, CliError> {
-    let service = situation.needed_service().await?;
-    let mut ids = Vec::with_capacity(args.tasks.len());
-    for task in &args.tasks {
-        ids.push(service.resolve(task).await?);
-    }
+    let source = situation.needed_tasks().await?;
+    let ids = source.resolve_all(&args.tasks).await?;
     let mut asked = Vec::with_capacity(ids.len());
     for id in &ids {
-        asked.push(service.ask_for_end(*id, &args.reason).await?);
+        asked.push(source.ask_for_end(*id, &args.reason).await?);
     }
     let tasks = if args.no_wait {
         asked
     } else {
-        see_it_done(&args, &service, &ids, situation).await?
+        see_it_done(&args, &source, &ids, situation).await?
     };
     report(&args, &tasks, situation.format()).await
 }
@@ -57,19 +56,29 @@ pub(super) async fn run(args: CancelArgs, situation: &mut Situation) -> Result<u
 /// Waits until the tasks have ended and their pods are gone; works on it unless a daemon does.
 async fn see_it_done(
     args: &CancelArgs,
-    service: &Service,
+    source: &Tasks,
     ids: &[TaskId],
     situation: &mut Situation,
 ) -> Result<Vec<TaskView>, CliError> {
     let mut signals = Signals::listen()?;
-    if engine_room::daemon(situation, service).await?.is_none() {
-        local::use_if_asked(situation).await?;
-    }
-    let scope = Scope::Tasks(ids.to_vec());
-    let engine = engine_room::start(situation, service, EngineKind::Run, scope).await?;
+    let engine = match source {
+        Tasks::Here(service) => {
+            if engine_room::daemon(situation, service).await?.is_none() {
+                local::use_if_asked(situation).await?;
+            }
+            let scope = Scope::Tasks(ids.to_vec());
+            Some(engine_room::start(situation, service, EngineKind::Run, scope).await?)
+        }
+        // The daemon works on it.
+        Tasks::There(_) => None,
+    };
     let work = async {
-        let tasks = ended(service, ids, situation).await?;
-        pods_disposed_of(&engine).await?;
+        let tasks = ended(source, ids, situation).await?;
+        match (&engine, source) {
+            (Some(engine), _) => pods_disposed_of(engine).await?,
+            (None, Tasks::There(remote)) => disposed_of_there(remote, ids).await?,
+            (None, Tasks::Here(_)) => {}
+        }
         Ok(tasks)
     };
     let timeout = async {
@@ -85,8 +94,19 @@ async fn see_it_done(
         )),
         () = signals.next() => Err(CliError::Interrupted),
     };
-    let_go(engine, &mut signals).await;
+    if let Some(engine) = engine {
+        let_go(engine, &mut signals).await;
+    }
     result
+}
+
+/// Waits until the pods of a daemon's tasks are as they are to be.
+async fn disposed_of_there(remote: &Remote, ids: &[TaskId]) -> Result<(), CliError> {
+    let mut known = remote.commits(None, 0).await?;
+    while remote.open_disposals(ids).await? > 0 {
+        known = remote.commits(Some(known), 1).await?;
+    }
+    Ok(())
 }
 
 async fn report(args: &CancelArgs, tasks: &[TaskView], format: Format) -> Result<u8, CliError> {

@@ -11,9 +11,10 @@ use super::moments::{age, moment};
 use super::output::{answer, print_list, print_one};
 use super::situation::Situation;
 use super::table::{layout, or_dash};
+use super::tasks::Tasks;
 use crate::clock::Timestamp;
 use crate::service::words::{one_line, took};
-use crate::service::{HistoryView, PodView, Service, TaskDetail};
+use crate::service::{HistoryView, PodView, TaskDetail};
 use crate::task::id::TaskRef;
 use crate::task::log::LineKind;
 
@@ -29,11 +30,11 @@ pub(super) struct DescribeArgs {
 }
 
 pub(super) async fn run(args: DescribeArgs, situation: &Situation) -> Result<u8, CliError> {
-    let service = situation.needed_service().await?;
+    let tasks = situation.needed_tasks().await?;
     let mut details = Vec::with_capacity(args.tasks.len());
     for task in &args.tasks {
-        let id = service.resolve(task).await?;
-        details.push(service.describe(id).await?);
+        let id = tasks.resolve(task).await?;
+        details.push(tasks.describe(id).await?);
     }
     let format = situation.format();
     let printed = match details.as_slice() {
@@ -49,7 +50,7 @@ pub(super) async fn run(args: DescribeArgs, situation: &Situation) -> Result<u8,
         texts.push(match format {
             Format::Name => format!("{}\n", detail.task.id),
             Format::Table | Format::Wide | Format::Json | Format::Jsonl | Format::Yaml => {
-                page(detail, &last_lines(&service, detail).await?, now)
+                page(detail, &last_lines(&tasks, detail).await?, now)
             }
         });
     }
@@ -59,10 +60,10 @@ pub(super) async fn run(args: DescribeArgs, situation: &Situation) -> Result<u8,
 }
 
 /// The last lines that the task's containers wrote, each with its container's name.
-async fn last_lines(service: &Service, detail: &TaskDetail) -> Result<String, CliError> {
+async fn last_lines(tasks: &Tasks, detail: &TaskDetail) -> Result<String, CliError> {
     let id = detail.task.id;
-    let after = service.log_tail(id, None, LAST_LINES).await?;
-    let rows = service.log(id, after, PAGE).await?;
+    let after = tasks.log_tail(id, None, LAST_LINES).await?;
+    let rows = tasks.log(id, after, PAGE).await?;
     let written = rows.iter().filter(|row| match row.line.kind {
         LineKind::Output => true,
         LineKind::Gap | LineKind::Event => false,

@@ -54,7 +54,8 @@ pub(super) async fn start(
     kind: EngineKind,
     scope: Scope,
 ) -> Result<Engine, CliError> {
-    let connections = Connections::new(situation.connections());
+    let asked = service.store().metrics().api_requests.clone();
+    let connections = Connections::new(situation.connections()).counting(asked);
     let operators = operators_on(situation, &connections);
     let options = EngineOptions {
         clock: situation.clock.clone(),

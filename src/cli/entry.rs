@@ -70,6 +70,7 @@ async fn dispatch(cli: Cli) -> Result<u8, CliError> {
         "warn,kube_client=off"
     };
     telemetry::start(&situation.config.log, default_level)?;
+    refuse_server(&cli.command, &situation)?;
     let situation = &mut situation;
     match cli.command {
         Command::Run(args) => run_command::run(args, situation).await,
@@ -90,4 +91,28 @@ async fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Command::Completions(args) => completions::run(&args).await,
         Command::Schema => schema::run(situation.format()).await,
     }
+}
+
+/// Some commands are about a database and what works on it: no daemon does them for anybody.
+fn refuse_server(command: &Command, situation: &Situation) -> Result<(), CliError> {
+    let (name, instead) = match command {
+        Command::Serve(_) => ("serve", "leave --server and ADJOURN_SERVER away"),
+        Command::Run(_) => ("run", "use `adjourn submit` and `adjourn logs -f`"),
+        Command::Prune(_) => ("prune", "run it where the daemon runs, with --db PATH"),
+        Command::Sql(_) => ("sql", "run it where the daemon runs, with --db PATH"),
+        Command::Doctor(_) => ("doctor", "run it where the daemon runs, with --db PATH"),
+        Command::Token(_) => ("token", "run it where the daemon runs"),
+        Command::Submit(_)
+        | Command::Get(_)
+        | Command::Describe(_)
+        | Command::Logs(_)
+        | Command::Wait(_)
+        | Command::Cancel(_)
+        | Command::Retry(_)
+        | Command::DryRun(_)
+        | Command::Schema
+        | Command::Cluster(_)
+        | Command::Completions(_) => return Ok(()),
+    };
+    situation.refuse_server(name, instead)
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::config::ConfigErrors;
+use crate::remote::RemoteError;
 use crate::service::ServiceError;
 pub(super) use crate::service::words::sentence;
 use crate::store::StoreError;
@@ -63,6 +64,9 @@ pub enum CliError {
     /// Somebody interrupted.
     #[error("interrupted")]
     Interrupted,
+    /// A daemon elsewhere says no, or is out of reach.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
     /// The service or its store says no.
     #[error(transparent)]
     Service(#[from] ServiceError),
@@ -81,6 +85,7 @@ impl CliError {
         match self {
             Self::ReaderGone | Self::Interrupted => Vec::new(),
             Self::Service(error) => error.lines(),
+            Self::Remote(error) => error.lines(),
             Self::TaskFile(_) | Self::Config(_) => {
                 self.to_string().lines().map(str::to_owned).collect()
             }

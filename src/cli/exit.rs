@@ -1,6 +1,8 @@
 //! Exit codes: what they mean, and what is mapped to which.
 
 use super::error::CliError;
+use crate::http::ProblemKind;
+use crate::remote::RemoteError;
 use crate::service::{ServiceError, TaskView};
 use crate::store::StoreError;
 use crate::task::outcome::FailureKind;
@@ -14,7 +16,7 @@ pub const FAILED: u8 = 1;
 pub const USAGE: u8 = 2;
 /// What was named does not exist.
 pub const NOT_FOUND: u8 = 3;
-/// The cluster cannot be reached.
+/// The cluster, or the daemon that --server names, cannot be reached.
 pub const UNREACHABLE: u8 = 4;
 /// A task's pod could not start.
 pub const COULD_NOT_START: u8 = 5;
@@ -77,8 +79,32 @@ pub(super) fn of_error(error: &CliError) -> u8 {
         // Whoever read our output has seen enough.
         CliError::ReaderGone => SUCCESS,
         CliError::Service(ServiceError::Refused { .. } | ServiceError::NamesAFile { .. }) => USAGE,
+        CliError::Remote(error) => of_remote(error),
         CliError::Service(ServiceError::EndedAlready { .. }) => FAILED,
         CliError::Service(ServiceError::Store(error)) => of_store(error),
+    }
+}
+
+fn of_remote(error: &RemoteError) -> u8 {
+    match error {
+        RemoteError::Unreachable { .. } => UNREACHABLE,
+        RemoteError::Strange { .. } | RemoteError::Usage(_) => USAGE,
+        RemoteError::Refused(problem) => match problem.kind {
+            ProblemKind::Usage
+            | ProblemKind::TaskFile
+            | ProblemKind::KeyTaken
+            | ProblemKind::Unauthorized
+            | ProblemKind::Forbidden
+            | ProblemKind::MethodNotAllowed
+            | ProblemKind::TooLarge
+            | ProblemKind::UnsupportedMediaType => USAGE,
+            ProblemKind::NotFound => NOT_FOUND,
+            ProblemKind::Conflict
+            | ProblemKind::TooManyRequests
+            | ProblemKind::TimedOut
+            | ProblemKind::Unavailable
+            | ProblemKind::Failed => FAILED,
+        },
     }
 }
 

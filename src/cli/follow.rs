@@ -5,9 +5,10 @@ use std::time::Duration;
 use super::error::CliError;
 use super::lines::{Shape, Style};
 use super::output::{Output, say};
+use super::tasks::Tasks;
 use crate::clock::Clock;
 use crate::service::words::{one_line, took};
-use crate::service::{LogFilter, Service, TaskView};
+use crate::service::{LogFilter, TaskView};
 use crate::store::{LogRow, TaskFilter};
 use crate::task::id::TaskId;
 use crate::task::log::LineKind;
@@ -42,7 +43,7 @@ impl Followed {
 
 /// Follows tasks to their ends.
 pub(super) struct Follower<'a> {
-    pub(super) service: &'a Service,
+    pub(super) source: &'a Tasks,
     pub(super) tasks: Vec<Followed>,
     pub(super) wanted: LogFilter,
     pub(super) output: Output,
@@ -58,15 +59,15 @@ impl Follower<'_> {
     pub(super) async fn follow(&mut self) -> Result<Vec<TaskView>, CliError> {
         let mut ended: Vec<TaskView> = Vec::with_capacity(self.tasks.len());
         let order: Vec<TaskId> = self.tasks.iter().map(|task| task.id).collect();
-        let mut changes = self.service.store().changes();
+        let mut changes = self.source.changes().await?;
         loop {
-            changes.borrow_and_update();
+            changes.seen();
             // First the states, then the lines: of a task that has ended no more will come.
             let filter = TaskFilter {
                 ids: self.tasks.iter().map(|task| task.id).collect(),
                 ..TaskFilter::default()
             };
-            let views = self.service.list(&filter).await?;
+            let views = self.source.list(&filter).await?;
             self.nobody_removed(&views)?;
             for view in views {
                 self.show(view.id, view.log_seq).await?;
@@ -80,8 +81,7 @@ impl Follower<'_> {
                 ended.sort_by_key(|view| order.iter().position(|id| *id == view.id));
                 return Ok(ended);
             }
-            // A closed channel means that the store is closing; the next look will tell.
-            let _ = tokio::time::timeout(LOOK, changes.changed()).await;
+            changes.next(LOOK).await?;
         }
     }
 
@@ -132,7 +132,7 @@ impl Follower<'_> {
             return Ok(());
         };
         while task.after < newest {
-            let rows = self.service.log(id, task.after, PAGE).await?;
+            let rows = self.source.log(id, task.after, PAGE).await?;
             let Some(last) = rows.last() else {
                 return Ok(());
             };

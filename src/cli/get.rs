@@ -12,9 +12,10 @@ use super::moments::{age, moment};
 use super::output::{answer, print_list, say};
 use super::situation::Situation;
 use super::table::{layout, or_dash};
+use super::tasks::Tasks;
 use crate::clock::Timestamp;
+use crate::service::TaskView;
 use crate::service::words::took;
-use crate::service::{Service, TaskView};
 use crate::store::TaskFilter;
 use crate::task::id::TaskRef;
 use crate::task::state::STATE_NAMES;
@@ -43,11 +44,11 @@ pub(super) struct GetArgs {
 }
 
 pub(super) async fn run(args: GetArgs, situation: &Situation) -> Result<u8, CliError> {
-    let found = match situation.existing_service().await? {
-        Some(service) => find(&args, &service).await?,
+    let found = match situation.existing_tasks().await? {
+        Some(tasks) => find(&args, &tasks).await?,
         None if args.tasks.is_empty() => Vec::new(),
         None => {
-            situation.needed_service().await?;
+            situation.needed_tasks().await?;
             Vec::new()
         }
     };
@@ -79,11 +80,8 @@ pub(super) async fn run(args: GetArgs, situation: &Situation) -> Result<u8, CliE
     Ok(exit::SUCCESS)
 }
 
-async fn find(args: &GetArgs, service: &Service) -> Result<Vec<TaskView>, CliError> {
-    let mut ids = Vec::with_capacity(args.tasks.len());
-    for task in &args.tasks {
-        ids.push(service.resolve(task).await?);
-    }
+async fn find(args: &GetArgs, tasks: &Tasks) -> Result<Vec<TaskView>, CliError> {
+    let ids = tasks.resolve_all(&args.tasks).await?;
     let filter = TaskFilter {
         ids,
         states: args.state.clone(),
@@ -93,7 +91,7 @@ async fn find(args: &GetArgs, service: &Service) -> Result<Vec<TaskView>, CliErr
         before: None,
         limit: (args.limit != 0).then_some(args.limit),
     };
-    Ok(service.list(&filter).await?)
+    tasks.list(&filter).await
 }
 
 fn table(tasks: &[TaskView], wide: bool, now: Timestamp) -> String {

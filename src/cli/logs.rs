@@ -11,8 +11,9 @@ use super::follow::{Followed, Follower, PAGE, print};
 use super::lines::{Shape, Style};
 use super::output::{Output, print_list};
 use super::situation::Situation;
+use super::tasks::Tasks;
 use crate::clock::Timestamp;
-use crate::service::{LineView, LogFilter, Service};
+use crate::service::{LineView, LogFilter};
 use crate::task::id::{TaskId, TaskRef};
 
 /// Print a task's log lines as its containers wrote them
@@ -50,9 +51,9 @@ fn moment(text: &str) -> Result<Timestamp, String> {
 }
 
 pub(super) async fn run(args: LogsArgs, situation: &Situation) -> Result<u8, CliError> {
-    let service = situation.needed_service().await?;
-    let id = service.resolve(&args.task).await?;
-    let mut style = Style::of(&service.log_style(id).await?, None, args.prefix);
+    let tasks = situation.needed_tasks().await?;
+    let id = tasks.resolve(&args.task).await?;
+    let mut style = Style::of(&tasks.log_style(id).await?, None, args.prefix);
     style.timestamps = args.timestamps;
     let whole = match situation.global.output {
         Format::Table | Format::Wide | Format::Name => {
@@ -84,21 +85,21 @@ pub(super) async fn run(args: LogsArgs, situation: &Situation) -> Result<u8, Cli
     let before = match args.tail {
         Some(lines) => {
             let container = wanted.container.as_deref();
-            service.log_tail(id, container, lines).await?
+            tasks.log_tail(id, container, lines).await?
         }
         None => 0,
     };
     if whole {
-        let rows = service.log(id, before, u32::MAX).await?;
+        let rows = tasks.log(id, before, u32::MAX).await?;
         let wanted = rows.iter().filter(|row| wanted.takes(row));
         let lines: Vec<LineView> = wanted.map(LineView::of).collect();
         print_list(situation.global.output, &lines).await?;
         return Ok(exit::SUCCESS);
     }
-    let after = rest(&service, id, before, &style, &wanted, &mut output).await?;
+    let after = rest(&tasks, id, before, &style, &wanted, &mut output).await?;
     if args.follow {
         let mut follower = Follower {
-            service: &service,
+            source: &tasks,
             tasks: vec![Followed::new(id, after, style)],
             wanted,
             output,
@@ -111,7 +112,7 @@ pub(super) async fn run(args: LogsArgs, situation: &Situation) -> Result<u8, Cli
 
 /// Prints what is there behind number `after`; answers the number of the last line.
 async fn rest(
-    service: &Service,
+    tasks: &Tasks,
     id: TaskId,
     mut after: i64,
     style: &Style,
@@ -119,7 +120,7 @@ async fn rest(
     output: &mut Output,
 ) -> Result<i64, CliError> {
     loop {
-        let rows = service.log(id, after, PAGE).await?;
+        let rows = tasks.log(id, after, PAGE).await?;
         let Some(last) = rows.last() else {
             return Ok(after);
         };

@@ -37,6 +37,7 @@ mod situation;
 mod sql;
 mod submit;
 mod table;
+mod tasks;
 mod token;
 mod wait;
 

@@ -21,14 +21,11 @@ pub(super) struct RetryArgs {
 }
 
 pub(super) async fn run(args: RetryArgs, situation: &Situation) -> Result<u8, CliError> {
-    let service = situation.needed_service().await?;
-    let mut ids = Vec::with_capacity(args.tasks.len());
-    for task in &args.tasks {
-        ids.push(service.resolve(task).await?);
-    }
+    let tasks = situation.needed_tasks().await?;
+    let ids = tasks.resolve_all(&args.tasks).await?;
     let mut retried = Vec::with_capacity(ids.len());
     for id in ids {
-        let task = service.retry(id, &args.reason).await?;
+        let task = tasks.retry(id, &args.reason).await?;
         say(format!("task {id} is queued for try {}", task.try_number));
         retried.push(task);
     }

@@ -12,6 +12,7 @@ use super::lines::{Shape, Style};
 use super::output::{Output, answer, print_list, print_one, say};
 use super::signals::Signals;
 use super::situation::Situation;
+use super::tasks::Tasks;
 use super::{engine_room, exit, input, local};
 use crate::engine::Engine;
 use crate::service::words::verdict;
@@ -73,7 +74,8 @@ pub(super) async fn run(args: RunArgs, situation: &mut Situation) -> Result<u8, 
     let ids: Vec<TaskId> = ours.iter().map(|task| task.id).collect();
     let scope = Scope::Tasks(ids.clone());
     let engine = engine_room::start(situation, &service, EngineKind::Run, scope).await?;
-    let mut follower = follower(&service, &ours, &args, situation);
+    let source = Tasks::Here(service.clone());
+    let mut follower = follower(&source, &ours, &args, situation);
     let work = async {
         let ended = follower.follow().await?;
         pods_disposed_of(&engine).await?;
@@ -149,7 +151,7 @@ async fn make_ready(
 }
 
 fn follower<'a>(
-    service: &'a Service,
+    source: &'a Tasks,
     ours: &[Ours],
     args: &RunArgs,
     situation: &Situation,
@@ -163,7 +165,7 @@ fn follower<'a>(
         }
     };
     Follower {
-        service,
+        source,
         tasks: ours
             .iter()
             .map(|task| {

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use super::args::{Format, GlobalArgs};
 use super::error::CliError;
 use super::output::say;
+use super::tasks::Tasks;
 use crate::clock::Clock;
 use crate::config::{self, Config, ConnectionSettings, Places};
+use crate::remote::Remote;
 use crate::service::Service;
 use crate::store::{Store, StoreError};
 
@@ -120,6 +122,79 @@ impl Situation {
             .ok_or_else(|| no_database(&path))
     }
 
+    /// The daemon that is to be asked, if one is: `--server`, or ADJOURN_SERVER where no database
+    /// is named.
+    ///
+    /// # Errors
+    /// What is wrong with its URL or the token.
+    pub(super) fn remote(&self) -> Result<Option<Remote>, CliError> {
+        let said = match (&self.global.server, &self.global.db) {
+            (Some(server), _) => Some(server.clone()),
+            (None, Some(_)) => None,
+            (None, None) => text_variable("ADJOURN_SERVER"),
+        };
+        let Some(server) = said else {
+            return Ok(None);
+        };
+        let token = match &self.global.token_file {
+            Some(path) => {
+                let text = std::fs::read_to_string(path).map_err(|source| CliError::Input {
+                    what: format!("the token file {}", path.display()),
+                    source,
+                })?;
+                Some(text)
+            }
+            None => text_variable("ADJOURN_TOKEN"),
+        };
+        Ok(Some(Remote::new(&server, token.as_deref())?))
+    }
+
+    /// Refuses what is done to a database itself where a daemon is to be asked.
+    ///
+    /// # Errors
+    /// [`CliError::Usage`].
+    pub(super) fn refuse_server(&self, command: &str, instead: &str) -> Result<(), CliError> {
+        if self.remote()?.is_none() {
+            return Ok(());
+        }
+        Err(CliError::Usage(format!(
+            "adjourn {command} works on a database itself and not through a daemon: {instead}"
+        )))
+    }
+
+    /// The tasks; a database is made if there is none.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(super) async fn tasks(&self) -> Result<Tasks, CliError> {
+        match self.remote()? {
+            Some(remote) => Ok(Tasks::There(remote)),
+            None => Ok(Tasks::Here(self.service().await?)),
+        }
+    }
+
+    /// The tasks; none when there is no database yet and nobody said where it should be.
+    ///
+    /// # Errors
+    /// As [`Situation::existing_service`].
+    pub(super) async fn existing_tasks(&self) -> Result<Option<Tasks>, CliError> {
+        match self.remote()? {
+            Some(remote) => Ok(Some(Tasks::There(remote))),
+            None => Ok(self.existing_service().await?.map(Tasks::Here)),
+        }
+    }
+
+    /// The tasks of a database that must be there, or of a daemon.
+    ///
+    /// # Errors
+    /// As [`Situation::needed_service`].
+    pub(super) async fn needed_tasks(&self) -> Result<Tasks, CliError> {
+        match self.remote()? {
+            Some(remote) => Ok(Tasks::There(remote)),
+            None => Ok(Tasks::Here(self.needed_service().await?)),
+        }
+    }
+
     fn over(&self, store: Store) -> Service {
         let operators = super::engine_room::operators(self);
         Service::new(store, operators, self.clock.clone())
@@ -185,6 +260,10 @@ fn environment() -> BTreeMap<String, String> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .filter(|(name, _)| name.starts_with("ADJOURN_"))
         .collect()
+}
+
+fn text_variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 fn path_variable(name: &str) -> Option<PathBuf> {

@@ -20,8 +20,7 @@ pub(super) struct SubmitArgs {
 
 pub(super) async fn run(args: SubmitArgs, situation: &Situation) -> Result<u8, CliError> {
     let tasks = input::tasks(&args.file, situation).await?;
-    let service = situation.service().await?;
-    let submitted = service.take_in(tasks).await?;
+    let submitted = situation.tasks().await?.take_in(tasks).await?;
     if !print_list(situation.format(), &submitted).await? {
         let ids: String = submitted
             .iter()

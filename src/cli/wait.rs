@@ -9,6 +9,7 @@ use super::follow::{Followed, Follower};
 use super::lines::Style;
 use super::output::{Output, print_list, print_one, say};
 use super::situation::Situation;
+use super::tasks::Tasks;
 use super::{engine_room, exit};
 use crate::service::words::{took, verdict};
 use crate::service::{LogFilter, Service, TaskView};
@@ -26,13 +27,13 @@ pub(super) struct WaitArgs {
 }
 
 pub(super) async fn run(args: WaitArgs, situation: &Situation) -> Result<u8, CliError> {
-    let service = situation.needed_service().await?;
-    let mut ids = Vec::with_capacity(args.tasks.len());
-    for task in &args.tasks {
-        ids.push(service.resolve(task).await?);
+    let source = situation.needed_tasks().await?;
+    let ids = source.resolve_all(&args.tasks).await?;
+    // A daemon that answers works.
+    if let Tasks::Here(service) = &source {
+        tell_if_nobody_works(service, &ids, situation).await?;
     }
-    tell_if_nobody_works(&service, &ids, situation).await?;
-    let ended = ended(&service, &ids, situation);
+    let ended = ended(&source, &ids, situation);
     let ended = match args.timeout {
         None => ended.await?,
         Some(timeout) => tokio::time::timeout(timeout, ended).await.map_err(|_| {
@@ -55,12 +56,12 @@ pub(super) async fn run(args: WaitArgs, situation: &Situation) -> Result<u8, Cli
 
 /// Waits until each of `ids` has ended.
 pub(super) async fn ended(
-    service: &Service,
+    source: &Tasks,
     ids: &[TaskId],
     situation: &Situation,
 ) -> Result<Vec<TaskView>, CliError> {
     let mut follower = Follower {
-        service,
+        source,
         tasks: ids
             .iter()
             // Nobody wants to see the lines.

@@ -68,6 +68,7 @@ async fn fill(
         active_pods: shared.settings.limits.max_active_pods,
         starts: pace.as_mut().map(|pace| pace.allowed(Instant::now())),
     };
+    let begun = Instant::now();
     let claimed = shared
         .store
         .claim_within(
@@ -86,6 +87,10 @@ async fn fill(
             return false;
         }
     };
+    if !claimed.is_empty() {
+        let took = begun.elapsed().as_secs_f64();
+        shared.store.metrics().claims.observe(took);
+    }
     if let Some(pace) = pace {
         let starts = claimed.iter().filter(|task| task.row.starts_a_pod());
         pace.take(u32::try_from(starts.count()).unwrap_or(u32::MAX));

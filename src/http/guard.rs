@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{MatchedPath, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use governor::clock::{Clock, DefaultClock};
@@ -47,7 +47,7 @@ pub(super) async fn guard(
         let request = admit(&api, request).await?;
         Ok::<_, Problem>(next.run(request).await)
     };
-    match tokio::time::timeout(within, answered).await {
+    let response = match tokio::time::timeout(within, answered).await {
         Ok(Ok(response)) => response,
         Ok(Err(problem)) => problem.into_response(),
         Err(_) => {
@@ -55,7 +55,9 @@ pub(super) async fn guard(
             let detail = format!("the request was not answered within {seconds} seconds");
             Problem::new(ProblemKind::TimedOut, detail).into_response()
         }
-    }
+    };
+    api.scrape.count(response.status());
+    response
 }
 
 async fn admit(api: &Api, request: Request<Body>) -> Result<Request<Body>, Problem> {
@@ -92,7 +94,10 @@ async fn admit(api: &Api, request: Request<Body>) -> Result<Request<Body>, Probl
             }
         }
     }
-    if changes {
+    // Whatever else changes something is not done here, and the routes say so.
+    let taken = |path: &MatchedPath| api.posts.contains(path.as_str());
+    let path = request.extensions().get::<MatchedPath>();
+    if *request.method() == Method::POST && path.is_some_and(taken) {
         understood(request.headers())?;
         return whole(api, request).await;
     }

@@ -13,6 +13,7 @@ mod bulk;
 mod guard;
 mod health;
 mod log;
+mod metrics;
 mod page;
 mod problem;
 mod query;
@@ -25,7 +26,7 @@ mod tls;
 mod token_file;
 
 pub use access::Access;
-pub use problem::{PROBLEM, ProblemKind};
+pub use problem::{PROBLEM, Problem, ProblemKind};
 pub use router::document;
 pub use server::{ApiOptions, ApiSettings, Server, ServerError};
 pub use submit::DEFINITIONS;

@@ -1,5 +1,6 @@
 //! Which request goes where, and the document that says so.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::Router;
@@ -13,7 +14,7 @@ use utoipa_axum::routes;
 use super::guard::guard;
 use super::problem::{PROBLEM, Problem, ProblemKind};
 use super::server::Api;
-use super::{bulk, health, log, page, stream, submit, tasks};
+use super::{bulk, health, log, metrics, page, stream, submit, tasks};
 
 /// The document's own words.
 #[derive(OpenApi)]
@@ -62,6 +63,17 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(health::openapi))
+        .routes(routes!(metrics::metrics))
+}
+
+/// The paths to which something may be sent.
+pub(super) fn posts() -> HashSet<String> {
+    let (_, document) = routes().split_for_parts();
+    let paths = document.paths.paths.into_iter();
+    paths
+        .filter(|(_, item)| item.post.is_some())
+        .map(|(path, _)| path)
+        .collect()
 }
 
 /// The OpenAPI document.

@@ -1,5 +1,6 @@
 //! Starting and stopping the API.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -22,7 +23,8 @@ use tower::ServiceExt;
 
 use super::access::Access;
 use super::guard::Peer;
-use super::router::{document, router};
+use super::metrics::{Scrape, measure_lag};
+use super::router::{document, posts, router};
 use crate::listen::{Bounds, Door};
 use crate::service::Service;
 
@@ -74,7 +76,10 @@ pub(super) struct Api {
     pub(super) ready: AtomicBool,
     /// How many answers go on.
     pub(super) streams: Gauge,
+    pub(super) scrape: Scrape,
     pub(super) document: Arc<str>,
+    /// The paths to which something may be sent.
+    pub(super) posts: HashSet<String>,
 }
 
 /// Why the API does not answer.
@@ -110,7 +115,11 @@ impl Server {
             source,
         })?;
         let per_second = options.settings.requests_per_second;
+        let streams = Gauge::default();
+        let metrics = options.service.store().metrics().clone();
         let api = Arc::new(Api {
+            scrape: Scrape::new(&metrics, &streams),
+            streams,
             // Those who ask much keep no reader from the engine.
             service: options.service.with_own_readers(),
             access: options.access,
@@ -123,8 +132,8 @@ impl Server {
             settings: options.settings,
             stopping: CancellationToken::new(),
             ready: AtomicBool::new(false),
-            streams: Gauge::default(),
             document: document().into(),
+            posts: posts(),
         });
         let tls = options.tls.is_some();
         let router = router(Arc::clone(&api));
@@ -152,6 +161,7 @@ impl Server {
                 tracing::error!(%error, "the API ended");
             }
         });
+        task.spawn(measure_lag(metrics.loop_lag, api.stopping.clone()));
         Ok(Self {
             address,
             tls,

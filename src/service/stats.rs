@@ -42,6 +42,21 @@ pub struct Stats {
 }
 
 impl Service {
+    /// How many seconds ago that was; 0 for what never was.
+    #[must_use]
+    pub fn seconds_since(&self, moment: Option<Timestamp>) -> f64 {
+        let since = moment.and_then(|moment| (self.clock.now() - moment).to_std().ok());
+        since.map_or(0.0, |since| since.as_secs_f64())
+    }
+
+    /// How often each event has led to which state, since this was asked first.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn transitions(&self) -> Result<BTreeMap<(String, String), u64>, ServiceError> {
+        Ok(self.store.transitions().await?)
+    }
+
     /// Counts what there is, without walking through the tasks that have ended.
     ///
     /// # Errors

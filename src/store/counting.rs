@@ -32,6 +32,7 @@ const OVERDUE: &str = "SELECT min(next_log_at) FROM triggers WHERE next_log_at <
 #[derive(Default)]
 pub(super) struct Counts {
     states: Option<StatesCounted>,
+    moved: Option<Moved>,
     overdue: Option<(Instant, Duration, Option<i64>)>,
 }
 
@@ -42,7 +43,44 @@ struct StatesCounted {
     states: BTreeMap<&'static str, i64>,
 }
 
+/// How often what happened to tasks, by the event and the state that it led to.
+#[derive(Default)]
+struct Moved {
+    change: i64,
+    totals: BTreeMap<(String, String), u64>,
+}
+
+pub(super) const HAPPENED: &str = "
+    SELECT event, to_state, count(*) FROM history
+    WHERE id > ?1 AND id <= ?2 GROUP BY event, to_state";
+
 impl Store {
+    /// How often each event has led to which state, since this was asked first.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn transitions(&self) -> Result<BTreeMap<(String, String), u64>, StoreError> {
+        let mut held = self.counted().lock().await;
+        let newest = self.newest_change().await?;
+        let moved = held.moved.get_or_insert_with(|| Moved {
+            change: newest,
+            totals: BTreeMap::new(),
+        });
+        if newest > moved.change {
+            let rows: Vec<(String, String, i64)> = sqlx::query_as(HAPPENED)
+                .bind(moved.change)
+                .bind(newest)
+                .fetch_all(&self.reader)
+                .await
+                .map_err(|error| self.told(error))?;
+            for (event, state, count) in rows {
+                *moved.totals.entry((event, state)).or_default() += count.unsigned_abs();
+            }
+            moved.change = newest;
+        }
+        Ok(moved.totals.clone())
+    }
+
     /// How many tasks are in each state. Costs what has changed since it was asked last.
     ///
     /// # Errors

@@ -69,7 +69,8 @@ impl Store {
         most: Option<u64>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.writer
+        let (cut, bytes) = self
+            .writer
             .write_task(task, move |connection, row| {
                 Box::pin(async move {
                     let row = row.held(fence)?;
@@ -82,10 +83,13 @@ impl Store {
                         count(connection, &row, &kept, now).await?;
                     }
                     move_cursor(connection, task, &cursor).await?;
-                    Ok(kept.is_cut(most))
+                    let bytes = kept.bytes.saturating_sub(row.log_bytes);
+                    Ok((kept.is_cut(most), bytes))
                 })
             })
-            .await
+            .await?;
+        self.metrics().log_bytes.inc_by(bytes);
+        Ok(cut)
     }
 
     /// How far the log of a container has been read; from the beginning, if never.

@@ -21,6 +21,7 @@ use super::error::StoreError;
 use super::rows::to_ms;
 use super::writer::Writer;
 use crate::clock::Timestamp;
+use crate::metrics::Metrics;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
@@ -119,6 +120,12 @@ impl Store {
             reader: readers(self.path()),
             ..self.clone()
         }
+    }
+
+    /// Where the store records, and whoever works with it.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.writer.metrics
     }
 
     pub(super) fn counted(&self) -> &Mutex<Counts> {

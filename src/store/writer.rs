@@ -8,12 +8,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use prometheus_client::metrics::histogram::Histogram;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Connection, Executor};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use super::error::{JobError, StoreError};
 use super::rows::TaskRow;
+use crate::metrics::Metrics;
 use crate::task::id::TaskId;
 
 /// How many jobs share one commit at the most; bounds how long the first of them waits.
@@ -96,6 +99,7 @@ where
 pub(super) struct Writer {
     jobs: mpsc::Sender<Box<dyn Job>>,
     path: PathBuf,
+    pub(super) metrics: Metrics,
 }
 
 impl Writer {
@@ -107,13 +111,25 @@ impl Writer {
         changed: watch::Sender<u64>,
     ) -> (Self, tokio::task::JoinHandle<()>) {
         let (jobs, queue) = mpsc::channel(4 * GROUP);
+        let metrics = Metrics::default();
         #[allow(
             clippy::disallowed_methods,
             reason = "the task ends by itself when the last sender is gone, and must finish what \
                       it was handed even if whoever handed it in was dropped"
         )]
-        let task = tokio::spawn(run(connection, queue, path.clone(), changed));
-        (Self { jobs, path }, task)
+        let task = tokio::spawn(run(
+            connection,
+            queue,
+            path.clone(),
+            changed,
+            metrics.commits.clone(),
+        ));
+        let writer = Self {
+            jobs,
+            path,
+            metrics,
+        };
+        (writer, task)
     }
 
     /// Runs `work` inside a transaction and returns what it returned, once that is durable.
@@ -170,7 +186,11 @@ impl Writer {
             .send(Box::new(job))
             .await
             .map_err(|_| StoreError::Closed)?;
-        answer.await.map_err(|_| StoreError::Closed)?
+        let answer = answer.await.map_err(|_| StoreError::Closed)?;
+        if answer.as_ref().is_err_and(StoreError::is_fence_lost) {
+            self.metrics.fenced_writes.inc();
+        }
+        answer
     }
 }
 
@@ -227,10 +247,13 @@ async fn run(
     mut queue: mpsc::Receiver<Box<dyn Job>>,
     path: PathBuf,
     changed: watch::Sender<u64>,
+    commits: Histogram,
 ) {
     let mut group = Vec::with_capacity(GROUP);
     while queue.recv_many(&mut group, GROUP).await > 0 {
+        let begun = Instant::now();
         commit_group(&mut connection, &mut group, &path).await;
+        commits.observe(begun.elapsed().as_secs_f64());
         changed.send_modify(|count| *count += 1);
     }
     if let Err(error) = connection.close().await {

@@ -164,5 +164,13 @@ fn the_overview_draws_what_happened() {
     let ended = browser.value("document.querySelector('[aria-labelledby=ended-title] rect.fill.success:not([width=\"10\"])').getBoundingClientRect().height");
     assert!(ended.as_f64().unwrap() > 10.0, "{ended}");
     assert!(browser.text("main").contains("none is late"));
+    assert!(
+        browser
+            .text("main")
+            .contains("requests since this daemon began")
+    );
+    assert!(
+        browser.value("document.querySelector('#requests').textContent.includes('200')") == true
+    );
     assert!(browser.text(".states .success").ends_with('1'));
 }

@@ -2,7 +2,8 @@
 //!
 //! `routes` says what is where, `gate` who may come in and which headers every answer has,
 //! `session` keeps a token in a cookie (`login` is its form). `list`, `task` (with `log` and
-//! `timeline`) and `overview` (with `chart`) are the pages, `wish` is what their forms ask for;
+//! `timeline`) and `overview` (with `chart` and
+//! `requests`) are the pages, `wish` is what their forms ask for;
 //! `render` makes HTML of all of them, `fault` of every problem, and `assets` holds the style
 //! sheet and the script.
 //!
@@ -23,6 +24,7 @@ mod log;
 mod login;
 mod overview;
 mod render;
+mod requests;
 mod routes;
 mod session;
 mod task;

@@ -13,6 +13,7 @@ use super::fault::Fault;
 use super::form::Form;
 use super::gate::Visitor;
 use super::render::{exact, render, told};
+use super::requests::Requests;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::server::Api;
 use crate::service::{Lately, Slot, Stats};
@@ -32,6 +33,8 @@ const WINDOWS: [(&str, &str, i64); 4] = [
 struct OverviewPage {
     now: String,
     stats: Stats,
+    /// Of this daemon, since it began.
+    requests: Requests,
     states: Vec<(&'static str, u64)>,
     windows: Vec<Window>,
     /// Why less is drawn than was asked for.
@@ -81,6 +84,7 @@ pub(super) async fn show(
             )
         }),
         charts: charts(&lately),
+        requests: Requests::read(&api.scrape.text(&api.service).await?),
         stats,
     };
     Ok(render("overview.html", &visitor, page))

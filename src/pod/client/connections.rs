@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Clients, ClusterClient, ConnectError, ConnectionSettings};
+use crate::metrics::ApiRequests;
 use crate::task::pods::ConnectionRef;
 
 /// The connection of tasks that name none.
@@ -39,6 +40,15 @@ impl Connections {
         Self {
             settings: Arc::new(settings),
             clients: Clients::new(),
+        }
+    }
+
+    /// The same connections, with clients of their own whose requests are counted in `asked`.
+    #[must_use]
+    pub fn counting(self, asked: ApiRequests) -> Self {
+        Self {
+            clients: Clients::counting(asked),
+            ..self
         }
     }
 

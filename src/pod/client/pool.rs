@@ -7,6 +7,7 @@ use tokio::sync::Mutex;
 
 use super::limits::ClusterLimits;
 use super::{ClusterClient, ConnectError, ConnectionOverrides, ConnectionSettings};
+use crate::metrics::ApiRequests;
 
 /// Hands out clients: the same one for the same connection and overrides.
 ///
@@ -17,6 +18,7 @@ pub struct Clients {
     /// By server: a task with a kubeconfig of its own has a client of its own, and the cluster
     /// is still the same. Connections that disagree about the bounds do not share them.
     limits: Arc<StdMutex<HashMap<LimitsKey, Arc<ClusterLimits>>>>,
+    asked: ApiRequests,
 }
 
 type Key = (String, ConnectionOverrides);
@@ -36,6 +38,15 @@ impl Clients {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// No clients yet; what they ask is counted in `asked`.
+    #[must_use]
+    pub fn counting(asked: ApiRequests) -> Self {
+        Self {
+            asked,
+            ..Self::default()
+        }
     }
 
     /// The client of the connection `name`, made at first use.
@@ -80,7 +91,7 @@ impl Clients {
         let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
         let shared = limits
             .entry(key)
-            .or_insert_with(|| Arc::new(ClusterLimits::of(settings)));
+            .or_insert_with(|| Arc::new(ClusterLimits::of(settings).counting(self.asked.clone())));
         Arc::clone(shared)
     }
 }

@@ -16,6 +16,7 @@ use tokio::sync::SemaphorePermit;
 use super::source::login_problem;
 use super::{ApiError, Backoff, ClusterClient, ConnectError, Refusal};
 use crate::clock::Timestamp;
+use crate::metrics::count_request;
 
 /// How often a request is tried before its error is handed on.
 const ATTEMPTS: u32 = 4;
@@ -213,11 +214,10 @@ impl ClusterClient {
                 problem: error.to_string(),
             })?;
         self.shared.requests.fetch_add(1, Ordering::Relaxed);
-        let response = self
-            .kube()
-            .send(built)
-            .await
-            .map_err(|error| not_answered(request, error))?;
+        let sent = self.kube().send(built).await;
+        let code = sent.as_ref().map_or(0, |answer| answer.status().as_u16());
+        count_request(&self.shared.limits.asked, request.method.as_str(), code);
+        let response = sent.map_err(|error| not_answered(request, error))?;
         let code = response.status();
         if code.is_success() {
             return Ok(response);
