@@ -16,6 +16,11 @@ use crate::store::PodMoments;
 const LANE: u32 = 34;
 /// The height of what is below the lanes.
 const AXIS: u32 = 26;
+/// Where the marks are below the lanes: the task's, and its pods'.
+const TASK_MARKS: u32 = 14;
+const POD_MARKS: u32 = 36;
+/// The height of both.
+const MARKS: u32 = 48;
 /// The least width of a bar, and what two must be apart to be told from each other, in hundredths.
 const LEAST: f64 = 0.25;
 /// The same for marks.
@@ -28,8 +33,10 @@ pub(super) struct Timeline {
     lanes: Vec<Lane>,
     marks: Vec<Mark>,
     ticks: Vec<Tick>,
-    /// The lane of the marks: where it is.
+    /// Where the lanes end.
     marks_y: u32,
+    /// Where the two lines of marks are, below that.
+    rails: [u32; 2],
     axis_y: u32,
     /// The same in a sentence.
     words: String,
@@ -59,6 +66,8 @@ struct Bar {
 #[derive(Debug, Serialize)]
 struct Mark {
     x: String,
+    /// Below the lanes: what the task did stands above what its pods did.
+    y: u32,
     kind: &'static str,
     title: String,
     #[serde(skip)]
@@ -153,9 +162,10 @@ impl Life<'_> {
             last.to_state.replace('_', " "),
         );
         Some(Timeline {
-            height: marks_y + LANE + AXIS,
+            height: marks_y + MARKS + AXIS,
             marks_y,
-            axis_y: marks_y + LANE,
+            rails: [TASK_MARKS, POD_MARKS],
+            axis_y: marks_y + MARKS,
             ticks: ticks.collect(),
             lanes,
             marks,
@@ -236,13 +246,13 @@ impl Life<'_> {
             happened.push((change.at, kind, name, reason));
         }
         for pod in self.pods {
-            let at = pod.created_at.unwrap_or(pod.intended_at);
-            happened.push((at, "pod", "pod created", String::new()));
+            happened.push((pod.intended_at, "pod", "pod created", String::new()));
         }
-        // The cluster tells whole seconds: nothing of a pod comes before the pod.
-        let first_pod = self.pods.first().map(|pod| pod.intended_at);
+        // The cluster tells some moments in whole seconds: none comes before the one it follows.
+        let mut follows = self.pods.first().map(|pod| pod.intended_at);
         for (at, kind, name) in self.told {
-            let at = first_pod.map_or(*at, |first| first.max(*at));
+            let at = follows.map_or(*at, |before| before.max(*at));
+            follows = Some(at);
             happened.push((at, kind, name, String::new()));
         }
         happened.sort_by_key(|(at, ..)| *at);
@@ -262,6 +272,10 @@ impl Life<'_> {
             let colon = if reason.is_empty() { "" } else { ": " };
             marks.push(Mark {
                 x: hundredths(place),
+                y: match kind {
+                    "pod" | "scheduled" | "started" | "line" => POD_MARKS,
+                    _ => TASK_MARKS,
+                },
                 kind,
                 title: format!("{name} at {}{colon}{reason}", exact(at)),
                 at: place,
