@@ -6,6 +6,7 @@
 //! what changes something must be JSON or YAML, which no page may send elsewhere without asking,
 //! and must not say that it comes from another page.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use http::{HeaderMap, Method, Request, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::access::Caller;
+use super::page::credential;
 use super::problem::{Problem, ProblemKind};
 use super::server::Api;
 use super::submit::DEFINITIONS;
@@ -71,7 +73,13 @@ async fn admit(api: &Api, request: Request<Body>) -> Result<Request<Body>, Probl
     );
     if !OPEN.contains(&path) {
         let headers = request.headers();
-        match api.access.caller(text(headers, header::AUTHORIZATION))? {
+        // A browser's cookie is enough to look; what changes something needs the header itself.
+        let shown = if changes {
+            text(headers, header::AUTHORIZATION).map(Cow::Borrowed)
+        } else {
+            credential(headers)
+        };
+        match api.access.caller(shown.as_deref())? {
             Caller::Local => {
                 asks_for_this_machine(api, &request)?;
                 if changes {
@@ -97,7 +105,7 @@ async fn admit(api: &Api, request: Request<Body>) -> Result<Request<Body>, Probl
 }
 
 /// One bucket for each client; of IPv6, for each network that one is given.
-fn not_too_often(api: &Api, peer: Option<SocketAddr>) -> Result<(), Problem> {
+pub(super) fn not_too_often(api: &Api, peer: Option<SocketAddr>) -> Result<(), Problem> {
     let (Some(limiter), Some(peer)) = (&api.limiter, peer) else {
         return Ok(());
     };
@@ -119,7 +127,7 @@ fn not_too_often(api: &Api, peer: Option<SocketAddr>) -> Result<(), Problem> {
 }
 
 /// Whether the name that is asked for is one of this machine, or one that the settings allow.
-fn asks_for_this_machine(api: &Api, request: &Request<Body>) -> Result<(), Problem> {
+pub(super) fn asks_for_this_machine(api: &Api, request: &Request<Body>) -> Result<(), Problem> {
     let authority = text(request.headers(), header::HOST).or_else(|| {
         request
             .uri()
@@ -153,7 +161,7 @@ fn host_of(authority: &str) -> &str {
 }
 
 /// Whether no page of somebody else's asks.
-fn comes_from_here(headers: &HeaderMap) -> Result<(), Problem> {
+pub(super) fn comes_from_here(headers: &HeaderMap) -> Result<(), Problem> {
     let foreign = |detail: &str| Err(Problem::new(ProblemKind::Forbidden, detail));
     match text(headers, "sec-fetch-site") {
         None | Some("same-origin" | "none") => {}
@@ -198,7 +206,7 @@ fn understood(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 /// The request with its whole body read, unless that is too large.
-async fn whole(api: &Api, request: Request<Body>) -> Result<Request<Body>, Problem> {
+pub(super) async fn whole(api: &Api, request: Request<Body>) -> Result<Request<Body>, Problem> {
     let most = api.settings.max_body_bytes;
     let (parts, body) = request.into_parts();
     let read = Limited::new(body, most).collect().await.map_err(|error| {
@@ -214,7 +222,7 @@ async fn whole(api: &Api, request: Request<Body>) -> Result<Request<Body>, Probl
     Ok(Request::from_parts(parts, Body::from(read.to_bytes())))
 }
 
-fn text(headers: &HeaderMap, name: impl header::AsHeaderName) -> Option<&str> {
+pub(super) fn text(headers: &HeaderMap, name: impl header::AsHeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 

@@ -92,7 +92,8 @@ impl Scrape {
         self.answers.get_or_create(&labels).inc();
     }
 
-    async fn text(&self, service: &Service) -> Result<String, Problem> {
+    /// Everything, as OpenMetrics text.
+    pub(super) async fn text(&self, service: &Service) -> Result<String, Problem> {
         let stats = service.stats().await?;
         for (state, count) in &stats.tasks {
             let gauge = self.tasks.get_or_create(&[("state", state.clone())]);

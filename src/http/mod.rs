@@ -2,7 +2,8 @@
 //!
 //! An edge like `cli`: everything that is asked goes through `service`, and what may be asked by
 //! whom is decided in `guard` before anything else sees a request. `problem` is how every error is
-//! told. Answers that go on (`stream`) are read as fast as their reader reads.
+//! told. Answers that go on (`stream`) are read as fast as their reader reads. `page` is the web page:
+//! the same answers for people.
 //!
 //! Invariant: a request costs the engine nothing but its share of the machine: readers are the
 //! API's own, and what is wished for goes through the same writer as all else.
@@ -13,6 +14,7 @@ mod guard;
 mod health;
 mod log;
 mod metrics;
+mod page;
 mod problem;
 mod query;
 mod router;

@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 use super::guard::guard;
 use super::problem::{PROBLEM, Problem, ProblemKind};
 use super::server::Api;
-use super::{bulk, health, log, metrics, stream, submit, tasks};
+use super::{bulk, health, log, metrics, page, stream, submit, tasks};
 
 /// The document's own words.
 #[derive(OpenApi)]
@@ -126,5 +126,6 @@ pub(super) fn router(api: Arc<Api>) -> Router {
         })
         .layer(from_fn_with_state(Arc::clone(&api), guard))
         .layer(axum::extract::DefaultBodyLimit::disable())
-        .with_state(api)
+        .with_state(Arc::clone(&api))
+        .merge(page::routes(api))
 }

@@ -69,6 +69,8 @@ pub(super) struct Api {
     pub(super) access: Access,
     pub(super) settings: ApiSettings,
     pub(super) limiter: Option<Limiter>,
+    /// Whether TLS is spoken.
+    pub(super) tls: bool,
     pub(super) stopping: CancellationToken,
     /// Whether the engine works.
     pub(super) ready: AtomicBool,
@@ -126,6 +128,7 @@ impl Server {
                 let burst = rate.saturating_mul(NonZeroU32::MIN.saturating_add(1));
                 RateLimiter::hashmap(Quota::per_second(rate).allow_burst(burst))
             }),
+            tls: options.tls.is_some(),
             settings: options.settings,
             stopping: CancellationToken::new(),
             ready: AtomicBool::new(false),

@@ -4,12 +4,13 @@
 //! it writes goes through the store's fenced transitions.
 //!
 //! `tasks` holds what is asked about tasks one by one, `bulk` what is wished for many, `feed` what
-//! is followed (a log, the changes of states), `stats` what is counted; `view`, `line` and `words`
-//! are the answers: as documents, as log lines, as sentences.
+//! is followed (a log, the changes of states), `stats` what is counted, `overview` what happened
+//! lately; `view`, `line` and `words` are the answers: as documents, as log lines, as sentences.
 
 mod bulk;
 mod feed;
 mod line;
+mod overview;
 mod stats;
 mod tasks;
 mod view;
@@ -18,6 +19,7 @@ pub mod words;
 pub use bulk::{BulkDone, BulkFilter, BulkRefused};
 pub use feed::{ChangeFeed, LogFollow, LogPart};
 pub use line::{LineView, LogFilter, LogStyle, stamp as log_stamp};
+pub use overview::{Lately, Slot};
 pub use stats::{EngineView, Stats};
 pub use tasks::{Service, ServiceError, fresh_run_id};
 pub use view::{

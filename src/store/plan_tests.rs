@@ -10,7 +10,7 @@ use sqlx::{Arguments, AssertSqlSafe, Connection, Row};
 
 use super::listing::{ANY_OPEN, TaskFilter, question};
 use super::open::Store;
-use super::{claim, disposals, retention, starts, triggers};
+use super::{claim, disposals, over_time, retention, starts, triggers};
 use crate::clock::Timestamp;
 use crate::task::id::TaskId;
 
@@ -132,6 +132,13 @@ fn questions() -> Vec<Question> {
         ask("one task", retention::DELETE_TASK, &[Number(100)]),
         ask("any open", ANY_OPEN, &[Null]),
         ask("any open of some", ANY_OPEN, &[Text("[100,101]")]),
+        ask(
+            "flow",
+            over_time::FLOW,
+            &[Number(0), Number(1000), Number(50)],
+        ),
+        ask("reach of the flow", over_time::REACH, &[Number(50)]),
+        ask("waits", over_time::WAITS, &[Number(0), Number(50)]),
         list("the newest", TaskFilter::default()),
         list(
             "the next page",

@@ -1,0 +1,228 @@
+//! Columns over time, stacked, as a drawing.
+//!
+//! Along the drawing all is in hundredths of its width, so that it fits any page while its letters
+//! keep their size.
+
+use serde::Serialize;
+
+use super::render::told;
+use crate::service::Lately;
+
+/// The height of the columns, in pixels, and where they begin.
+const HEIGHT: f64 = 120.0;
+const TOP: f64 = 16.0;
+
+/// A drawing with its title and its figures.
+#[derive(Debug, Serialize)]
+pub(super) struct Chart {
+    pub(super) id: &'static str,
+    pub(super) title: &'static str,
+    /// What exactly is drawn.
+    pub(super) note: String,
+    series: Vec<Series>,
+    columns: Vec<Column>,
+    /// What the line above the columns stands for.
+    top: String,
+    first: String,
+    last: String,
+    /// What stands in the last column that has anything.
+    words: String,
+    empty: bool,
+}
+
+/// What one colour stands for.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Series {
+    /// The class that gives the colour.
+    pub(super) class: &'static str,
+    pub(super) name: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct Column {
+    x: String,
+    width: String,
+    parts: Vec<Part>,
+    title: String,
+    at: String,
+    figures: Vec<String>,
+    empty: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Part {
+    y: String,
+    height: String,
+    class: &'static str,
+}
+
+/// How figures are told.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Unit {
+    Count,
+    Milliseconds,
+    Percent,
+}
+
+impl Unit {
+    fn told(self, value: f64) -> String {
+        match self {
+            Self::Count => format!("{value:.0}"),
+            Self::Milliseconds if value >= 1000.0 => format!("{:.1} s", value / 1000.0),
+            Self::Milliseconds => format!("{value:.0} ms"),
+            Self::Percent => format!("{value:.1} %"),
+        }
+    }
+}
+
+/// What a chart says of itself.
+pub(super) struct Words {
+    pub(super) id: &'static str,
+    pub(super) title: &'static str,
+    pub(super) note: String,
+    pub(super) unit: Unit,
+}
+
+/// The drawing of `values`, for each slot one for each of `series`, stacked from the bottom.
+pub(super) fn draw(
+    words: Words,
+    lately: &Lately,
+    series: Vec<Series>,
+    values: &[Vec<f64>],
+) -> Chart {
+    let unit = words.unit;
+    let highest = values
+        .iter()
+        .map(|slot| slot.iter().sum::<f64>())
+        .fold(0.0, f64::max);
+    let top = round_up(highest);
+    #[allow(clippy::cast_precision_loss, reason = "a chart has few columns")]
+    let width = 100.0 / values.len().max(1) as f64;
+    let mut columns = Vec::with_capacity(values.len());
+    let mut x = 0.0;
+    let mut from = lately.since;
+    for slot in values {
+        let mut parts = Vec::new();
+        let mut bottom = TOP + HEIGHT;
+        for (value, series) in slot.iter().zip(&series) {
+            // What is there can be seen, however little it is.
+            let height = if *value > 0.0 {
+                (value / top * HEIGHT).max(1.0)
+            } else {
+                0.0
+            };
+            bottom -= height;
+            if height > 0.0 {
+                parts.push(Part {
+                    y: format!("{bottom:.1}"),
+                    height: format!("{height:.1}"),
+                    class: series.class,
+                });
+            }
+        }
+        let figures: Vec<String> = slot.iter().map(|value| unit.told(*value)).collect();
+        let told_of: Vec<String> = series
+            .iter()
+            .zip(&figures)
+            .zip(slot)
+            .filter(|(_, value)| **value > 0.0)
+            .map(|((series, figure), _)| format!("{} {figure}", series.name))
+            .collect();
+        columns.push(Column {
+            x: format!("{x:.3}%"),
+            width: format!("{:.3}%", width * 0.86),
+            title: format!("{}: {}", told(from), told_of.join(", ")),
+            at: told(from),
+            empty: parts.is_empty(),
+            parts,
+            figures,
+        });
+        x += width;
+        from += chrono::Duration::milliseconds(lately.slot_ms);
+    }
+    let last_words = columns.iter().rev().find(|column| !column.empty);
+    Chart {
+        id: words.id,
+        title: words.title,
+        note: words.note,
+        series,
+        top: unit.told(top),
+        first: lately.since.format("%d %b %H:%M").to_string(),
+        last: "now".to_owned(),
+        words: last_words.map_or_else(|| "nothing".to_owned(), |column| column.title.clone()),
+        empty: highest <= 0.0,
+        columns,
+    }
+}
+
+/// The next of 1, 2, 5, 10, 20, ...
+fn round_up(value: f64) -> f64 {
+    let mut step = 1.0;
+    loop {
+        for factor in [1.0, 2.0, 5.0] {
+            if value <= step * factor {
+                return step * factor;
+            }
+        }
+        step *= 10.0;
+        if step > 1e15 {
+            return value;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Duration;
+
+    use super::*;
+    use crate::clock::Timestamp;
+
+    #[test]
+    fn columns_stand_on_each_other_and_end_below_a_round_figure() {
+        let lately = Lately {
+            since: Timestamp::UNIX_EPOCH,
+            until: Timestamp::UNIX_EPOCH + Duration::seconds(20),
+            slot_ms: 10_000,
+            slots: Vec::new(),
+            shortened: false,
+        };
+        let words = Words {
+            id: "c",
+            title: "Tasks",
+            note: String::new(),
+            unit: Unit::Count,
+        };
+        let series = ["a", "b"].map(|name| Series { class: name, name });
+        let chart = draw(
+            words,
+            &lately,
+            series.to_vec(),
+            &[vec![1.0, 3.0], vec![0.0, 0.0]],
+        );
+        assert_eq!(chart.top, "5");
+        let column = &chart.columns[0];
+        let places: Vec<_> = column
+            .parts
+            .iter()
+            .map(|part| (part.y.as_str(), part.height.as_str()))
+            .collect();
+        assert_eq!(places, [("112.0", "24.0"), ("40.0", "72.0")]);
+        assert!(column.title.ends_with("a 1, b 3"), "{}", column.title);
+        assert!(chart.columns[1].empty);
+        assert_eq!(chart.columns[1].x, "50.000%");
+    }
+
+    #[test]
+    fn figures_are_rounded_up_to_what_reads_well() {
+        for (value, top) in [
+            (0.0, 1.0),
+            (3.0, 5.0),
+            (5.0, 5.0),
+            (70.0, 100.0),
+            (1200.0, 2000.0),
+        ] {
+            assert!((round_up(value) - top).abs() < 1e-9, "{value}");
+        }
+    }
+}
