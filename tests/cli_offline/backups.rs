@@ -14,8 +14,9 @@ fn with_much_to_copy() -> Sandbox {
     change(
         &sandbox.database(),
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400)
-         INSERT INTO log_lines (task, seq, try_number, container, stamp_ns, kind, line)
-         SELECT 1, i, 1, 'base', i, 'output', randomblob(100000) FROM n",
+         INSERT INTO log_blocks (task, first_seq, last_seq, try_number, container, kind, lines, raw)
+         SELECT 1, i, i, 1, 'base', 'output', json_array(printf('%019d', i)), randomblob(100000)
+         FROM n",
     );
     sandbox
 }
