@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
@@ -38,6 +39,7 @@ const LOOK_AT_OTHERS: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 pub struct Store {
     pub(super) reader: SqlitePool,
+    // Before `shared`, which is dropped behind it and then waits for the writer's end.
     pub(super) writer: Writer,
     shared: Arc<Shared>,
 }
@@ -48,11 +50,20 @@ struct Shared {
     changed: watch::Receiver<u64>,
     watching_others: tokio::task::AbortHandle,
     counted: Mutex<Counts>,
+    writing: Option<JoinHandle<()>>,
 }
 
 impl Drop for Shared {
+    /// The last handle is gone, and with it the last who could hand the writer something: it
+    /// finishes what it has and closes the database in good order, so that no write-ahead log is
+    /// left beside it.
     fn drop(&mut self) {
         self.watching_others.abort();
+        if let Some(writing) = self.writing.take()
+            && writing.join().is_err()
+        {
+            tracing::error!("the store's writer broke; what was not answered was not stored");
+        }
     }
 }
 
@@ -98,7 +109,7 @@ impl Store {
             reason = "aborted when the last handle of the store is dropped"
         )]
         let watching_others = tokio::spawn(watch_others(path.to_owned(), changed.clone()));
-        let writer = Writer::start(connection, path.to_owned(), changed)
+        let (writer, writing) = Writer::start(connection, reader.clone(), path.to_owned(), changed)
             .map_err(|source| place(path, source))?;
         Ok(Self {
             reader,
@@ -109,6 +120,7 @@ impl Store {
                 changed: receiver,
                 watching_others: watching_others.abort_handle(),
                 counted: Mutex::default(),
+                writing: Some(writing),
             }),
         })
     }

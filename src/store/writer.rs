@@ -5,11 +5,12 @@
 //! away does not take its job with it: the job is either committed or it is not.
 
 use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use prometheus_client::metrics::histogram::Histogram;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
 use sqlx::{Connection, Executor};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -25,6 +26,9 @@ const GROUP: usize = 512;
 /// How often the write lock is asked for before a job is told that the database is busy. Each
 /// time SQLite itself waits for its busy timeout.
 const LOCK_TRIES: u32 = 5;
+
+/// How long the readers may take to close once nobody holds the store any more.
+const CLOSING: Duration = Duration::from_secs(1);
 
 /// Tells a caller how its job went, once it is known whether the group was committed.
 type Deliver = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
@@ -111,9 +115,10 @@ impl Writer {
     /// finishes what it was handed when whoever handed it in is gone.
     pub(super) fn start(
         connection: SqliteConnection,
+        reader: SqlitePool,
         path: PathBuf,
         changed: watch::Sender<u64>,
-    ) -> std::io::Result<Self> {
+    ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (jobs, queue) = mpsc::channel(4 * GROUP);
         let metrics = Metrics::default();
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -126,14 +131,23 @@ impl Writer {
             changed,
             metrics.commits.clone(),
         );
-        std::thread::Builder::new()
+        let work = async move {
+            let connection = work.await;
+            // The last one to close takes the write-ahead log into the database. A reader cannot.
+            let _ = tokio::time::timeout(CLOSING, reader.close()).await;
+            if let Err(error) = connection.close().await {
+                tracing::warn!(%error, "the database was not closed in good order");
+            }
+        };
+        let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || runtime.block_on(work))?;
-        Ok(Self {
+        let writer = Self {
             jobs,
             path,
             metrics,
-        })
+        };
+        Ok((writer, thread))
     }
 
     /// Runs `work` inside a transaction and returns what it returned, once that is durable.
@@ -246,13 +260,14 @@ async fn enter(
     }
 }
 
+/// Commits what is handed in until nobody can hand in more; gives the connection back.
 async fn run(
     mut connection: SqliteConnection,
     mut queue: mpsc::Receiver<Box<dyn Job>>,
     path: PathBuf,
     changed: watch::Sender<u64>,
     commits: Histogram,
-) {
+) -> SqliteConnection {
     let mut group = Vec::with_capacity(GROUP);
     while queue.recv_many(&mut group, GROUP).await > 0 {
         let begun = Instant::now();
@@ -260,9 +275,7 @@ async fn run(
         commits.observe(begun.elapsed().as_secs_f64());
         changed.send_modify(|count| *count += 1);
     }
-    if let Err(error) = connection.close().await {
-        tracing::warn!(%error, "the database was not closed in good order");
-    }
+    connection
 }
 
 async fn commit_group(

@@ -176,7 +176,10 @@ fn a_backup_that_is_killed_leaves_no_half_one_and_the_next_one_works() {
 fn a_restore_that_is_killed_leaves_the_old_database_or_the_new_one() {
     let sandbox = with_much_to_copy();
     sandbox.adjourn("backup copy.db").good();
-    change(&sandbox.database(), "DELETE FROM log_lines WHERE seq > 1");
+    change(
+        &sandbox.database(),
+        "DELETE FROM log_blocks WHERE last_seq > 1",
+    );
     let old = lines(&sandbox);
     let fresh = sandbox.path("state/adjourn/adjourn.db.restored");
     killed_at(&sandbox, &["restore", "copy.db"], &fresh);
