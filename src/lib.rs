@@ -8,6 +8,8 @@ pub mod engine;
 pub mod failpoint;
 pub mod http;
 #[doc(hidden)]
+pub mod http_client;
+#[doc(hidden)]
 pub mod listen;
 pub mod local_cluster;
 #[doc(hidden)]

@@ -42,22 +42,30 @@ pub(super) async fn guard(
     request: Request<Body>,
     next: Next,
 ) -> Response {
-    let within = api.settings.request_time;
     let answered = async {
-        let request = admit(&api, request).await?;
-        Ok::<_, Problem>(next.run(request).await)
-    };
-    let response = match tokio::time::timeout(within, answered).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(problem)) => problem.into_response(),
-        Err(_) => {
-            let seconds = within.as_secs();
-            let detail = format!("the request was not answered within {seconds} seconds");
-            Problem::new(ProblemKind::TimedOut, detail).into_response()
+        match admit(&api, request).await {
+            Ok(request) => next.run(request).await,
+            Err(problem) => problem.into_response(),
         }
     };
+    let response = in_time(&api, answered)
+        .await
+        .unwrap_or_else(Problem::into_response);
     api.scrape.count(response.status());
     response
+}
+
+/// The answer, unless it takes too long until it begins.
+pub(super) async fn in_time(
+    api: &Api,
+    answered: impl Future<Output = Response>,
+) -> Result<Response, Problem> {
+    let within = api.settings.request_time;
+    tokio::time::timeout(within, answered).await.map_err(|_| {
+        let seconds = within.as_secs();
+        let detail = format!("the request was not answered within {seconds} seconds");
+        Problem::new(ProblemKind::TimedOut, detail)
+    })
 }
 
 async fn admit(api: &Api, request: Request<Body>) -> Result<Request<Body>, Problem> {
@@ -182,10 +190,15 @@ pub(super) fn comes_from_here(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
+/// What is sent: its content type without parameters.
+pub(super) fn kind_of(headers: &HeaderMap) -> &str {
+    let kind = text(headers, header::CONTENT_TYPE).unwrap_or_default();
+    kind.split(';').next().unwrap_or_default().trim()
+}
+
 /// Whether what is sent is of a kind that is understood.
 fn understood(headers: &HeaderMap) -> Result<(), Problem> {
-    let kind = text(headers, header::CONTENT_TYPE).unwrap_or_default();
-    let essence = kind.split(';').next().unwrap_or_default().trim();
+    let essence = kind_of(headers);
     let known = [
         "application/json",
         "application/yaml",

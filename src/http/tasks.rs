@@ -103,9 +103,7 @@ pub(super) async fn list(
     };
     let limit = asked.number("limit", 1..=MOST, USUAL)?;
     asked.end()?;
-    for reference in &references {
-        filter.ids.push(api.service.resolve(reference).await?);
-    }
+    filter.ids = api.service.resolve_all(&references).await?;
     // One more than is shown tells whether there is another page.
     filter.limit = u32::try_from(limit + 1).ok();
     let mut tasks = api.service.list(&filter).await?;
@@ -338,10 +336,7 @@ pub(super) async fn disposals(
             "id: must be given at least once",
         ));
     }
-    let mut ids = Vec::with_capacity(references.len());
-    for reference in &references {
-        ids.push(api.service.resolve(reference).await?);
-    }
+    let ids = api.service.resolve_all(&references).await?;
     let open = api.service.open_disposals(&ids).await?;
     Ok(Json(Disposals { open }))
 }

@@ -1,6 +1,5 @@
 //! Requests and their answers.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,16 +7,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep, timeout};
-use tokio_rustls::rustls::crypto::ring;
 
 use super::error::RemoteError;
 use crate::http::Problem;
+use crate::http_client::{HttpClient, USER_AGENT, client, with_causes};
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -25,8 +20,6 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const AWAY: Duration = Duration::from_secs(60);
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(300);
-
-type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 /// A daemon elsewhere.
 #[derive(Clone)]
@@ -68,18 +61,12 @@ impl Remote {
                 Some(value)
             }
         };
-        let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_native_roots(ring::default_provider())
-            .map_err(|error| usage(format!("no HTTP client can be made: {error}")))?
-            .https_or_http()
-            .enable_http1()
-            .build();
+        let client =
+            client().map_err(|error| usage(format!("no HTTP client can be made: {error}")))?;
         Ok(Self {
             server,
             authorization,
-            client: Client::builder(TokioExecutor::new())
-                .pool_timer(TokioTimer::new())
-                .build(connector),
+            client,
             reached: Arc::default(),
         })
     }
@@ -155,10 +142,7 @@ impl Remote {
             .method(method)
             .uri(format!("{}/api/v1{path}", self.server))
             .header(header::CONTENT_TYPE, kind)
-            .header(
-                header::USER_AGENT,
-                concat!("adjourn/", env!("CARGO_PKG_VERSION")),
-            )
+            .header(header::USER_AGENT, USER_AGENT)
             .body(Full::new(body))
             .map_err(|error| RemoteError::Usage(error.to_string()))?;
         if let Some(authorization) = &self.authorization {
@@ -201,14 +185,4 @@ impl Remote {
             detail,
         }
     }
-}
-
-fn with_causes(error: &dyn Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        words = format!("{words}: {cause}");
-        source = cause.source();
-    }
-    words
 }

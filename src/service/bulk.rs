@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use super::tasks::{Service, ServiceError};
 use crate::store::{StoreError, TaskFilter};
 use crate::task::id::TaskId;
+use crate::task::state::{OPEN_STATES, RETRYABLE_STATES};
 
 /// How many tasks are looked up at once.
 const PAGE: u32 = 500;
@@ -66,8 +67,8 @@ impl Wish {
     /// The states in which it makes sense.
     fn sensible_in(self) -> [&'static str; 4] {
         match self {
-            Self::Cancel => ["queued", "running", "deferred", "up_for_retry"],
-            Self::Retry => ["failed", "skipped", "cancelled", "up_for_retry"],
+            Self::Cancel => OPEN_STATES,
+            Self::Retry => RETRYABLE_STATES,
         }
     }
 }

@@ -3,12 +3,13 @@
 //! Answers plain values that serialise as they are shown. Works beside a live daemon: all that
 //! it writes goes through the store's fenced transitions.
 //!
-//! `tasks` holds what is asked about tasks one by one, `bulk` what is wished for many, `feed` what
+//! `intake` takes tasks in, `tasks` holds what is asked about them one by one, `bulk` what is wished for many, `feed` what
 //! is followed (a log, the changes of states), `stats` what is counted, `overview` what happened
 //! lately; `view`, `line` and `words` are the answers: as documents, as log lines, as sentences.
 
 mod bulk;
 mod feed;
+mod intake;
 mod line;
 mod overview;
 mod stats;
@@ -18,10 +19,11 @@ pub mod words;
 
 pub use bulk::{BulkDone, BulkFilter, BulkRefused};
 pub use feed::{ChangeFeed, LogFollow, LogPart};
+pub use intake::fresh_run_id;
 pub use line::{LineView, LogFilter, LogStyle, stamp as log_stamp};
 pub use overview::{Lately, Slot};
 pub use stats::{EngineView, Stats};
-pub use tasks::{Service, ServiceError, fresh_run_id};
+pub use tasks::{Service, ServiceError};
 pub use view::{
     ChangeView, HistoryView, PodView, SubmittedView, TaskDetail, TaskView, TriggerOfTask,
     TriggerView,

@@ -8,7 +8,7 @@ use super::tasks::{Service, ServiceError};
 use crate::clock::Timestamp;
 use crate::store::{PodMoments, WaitRow};
 use crate::task::id::TaskId;
-use crate::task::state::STATE_NAMES;
+use crate::task::state::{FINAL_STATES, STATE_NAMES};
 
 /// How many of the newest changes are looked at, at the most.
 const MOST: u32 = 20_000;
@@ -99,7 +99,7 @@ impl Service {
                 continue;
             };
             *moves.entry(to).or_default() += row.count;
-            if ["success", "failed", "skipped", "cancelled"].contains(&to) {
+            if FINAL_STATES.contains(&to) {
                 *slot.ended.entry(to).or_default() += row.count;
             }
             match row.event.as_str() {

@@ -3,21 +3,19 @@
 use std::sync::Arc;
 
 use super::line::LogStyle;
-use super::view::{HistoryView, SubmittedView, TaskDetail, TaskView, TriggerOfTask};
+use super::view::{HistoryView, TaskDetail, TaskView, TriggerOfTask};
 use crate::clock::{Clock, Timestamp};
 use crate::operator::{Operators, Refused};
-use crate::store::{
-    LogRow, NewTask, PruneStep, Scope, SqlTable, Store, StoreError, Submitted, TaskFilter, TaskRow,
-};
+use crate::store::{LogRow, PruneStep, Scope, SqlTable, Store, StoreError, TaskFilter, TaskRow};
 use crate::task::file::TaskFile;
-use crate::task::id::{TaskId, TaskKey, TaskRef};
+use crate::task::id::{TaskId, TaskRef};
 use crate::task::state::TaskState;
 
 /// Questions and wishes about the tasks of one installation.
 #[derive(Clone)]
 pub struct Service {
     pub(super) store: Store,
-    operators: Arc<Operators>,
+    pub(super) operators: Arc<Operators>,
     pub(super) clock: Clock,
 }
 
@@ -96,116 +94,24 @@ impl Service {
         &self.store
     }
 
-    /// Checks and stores all of `tasks`, or none. Tasks without a `run_id` share a new one.
-    ///
-    /// # Errors
-    /// [`ServiceError::Refused`] for a task that could not run; [`StoreError::KeyTaken`] for a
-    /// key that another definition has.
-    pub async fn submit(&self, tasks: Vec<TaskFile>) -> Result<Vec<Submitted>, ServiceError> {
-        let now = self.clock.now();
-        let rows = self.checked(tasks, now)?;
-        Ok(self.store.submit(rows, now).await?)
-    }
-
-    /// As [`Service::submit`]; the answer is what is shown. Refuses tasks that name a file whose
-    /// content does not come with them.
-    ///
-    /// # Errors
-    /// [`ServiceError::NamesAFile`], and what [`Service::submit`] says.
-    pub async fn take_in(&self, tasks: Vec<TaskFile>) -> Result<Vec<SubmittedView>, ServiceError> {
-        if let Some(task) = tasks.iter().find(|task| task.template_file().is_some()) {
-            return Err(ServiceError::NamesAFile {
-                task_id: task.task_id.clone(),
-            });
-        }
-        let submitted = self.submit(tasks).await?;
-        Ok(submitted.into_iter().map(SubmittedView::from).collect())
-    }
-
-    /// Checks and stores all of `tasks`, or none, whichever operator runs them. A definition is
-    /// JSON that the task's operator understands; equal texts are equal definitions.
-    ///
-    /// # Errors
-    /// [`ServiceError::Refused`] for a task that could not run, or of a kind that nobody has
-    /// registered here; [`StoreError::KeyTaken`] for a key that another definition has.
-    pub async fn submit_definitions(
-        &self,
-        tasks: Vec<NewTask>,
-    ) -> Result<Vec<Submitted>, ServiceError> {
-        let now = self.clock.now();
-        for task in &tasks {
-            if self.operators.get(&task.operator).is_none() {
-                let known: Vec<&str> = self.operators.kinds().collect();
-                let words = format!(
-                    "no operator of kind {:?} is registered with this program; it has {}",
-                    task.operator,
-                    known.join(", ")
-                );
-                return Err(ServiceError::Refused {
-                    task_id: task.key.task_id.clone(),
-                    refused: Refused(vec![words]),
-                });
-            }
-            self.check_one(task, now)?;
-        }
-        Ok(self.store.submit(tasks, now).await?)
-    }
-
-    /// Checks `tasks` as [`Service::submit`] does, and stores nothing.
-    ///
-    /// # Errors
-    /// [`ServiceError::Refused`] for a task that could not run.
-    pub fn check(&self, tasks: &[TaskFile]) -> Result<(), ServiceError> {
-        self.checked(tasks.to_vec(), self.clock.now()).map(|_| ())
-    }
-
-    fn checked(&self, tasks: Vec<TaskFile>, now: Timestamp) -> Result<Vec<NewTask>, ServiceError> {
-        let fresh_run = fresh_run_id(now);
-        let mut rows = Vec::with_capacity(tasks.len());
-        for mut task in tasks {
-            let run_id = task.run_id.get_or_insert_with(|| fresh_run.clone()).clone();
-            let key = TaskKey {
-                dag_id: task.dag_id.clone(),
-                task_id: task.task_id.clone(),
-                run_id,
-                map_index: task.map_index,
-            };
-            let new = NewTask {
-                key,
-                operator: crate::operator::pod::KIND.to_owned(),
-                definition: serde_json::to_string(&task).map_err(|error| {
-                    ServiceError::Refused {
-                        task_id: task.task_id.clone(),
-                        refused: Refused(vec![error.to_string()]),
-                    }
-                })?,
-                retry: task.retry.clone(),
-                execution_timeout: task.execution_timeout,
-            };
-            self.check_one(&new, now)?;
-            rows.push(new);
-        }
-        Ok(rows)
-    }
-
-    fn check_one(&self, task: &NewTask, now: Timestamp) -> Result<(), ServiceError> {
-        let Some(operator) = self.operators.get(&task.operator) else {
-            return Ok(());
-        };
-        operator
-            .check(&task.key, &task.definition, now)
-            .map_err(|refused| ServiceError::Refused {
-                task_id: task.key.task_id.clone(),
-                refused,
-            })
-    }
-
     /// The id of the task that `reference` names.
     ///
     /// # Errors
     /// [`StoreError::NotFound`].
     pub async fn resolve(&self, reference: &TaskRef) -> Result<TaskId, ServiceError> {
         Ok(self.store.resolve(reference).await?)
+    }
+
+    /// The ids of several, in their order.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn resolve_all(&self, references: &[TaskRef]) -> Result<Vec<TaskId>, ServiceError> {
+        let mut ids = Vec::with_capacity(references.len());
+        for reference in references {
+            ids.push(self.resolve(reference).await?);
+        }
+        Ok(ids)
     }
 
     /// The tasks that `filter` lets through, newest first.
@@ -427,10 +333,4 @@ impl Service {
     pub async fn sql(&self, statement: &str) -> Result<SqlTable, ServiceError> {
         Ok(self.store.sql(statement).await?)
     }
-}
-
-/// The `run_id` of tasks that name none.
-#[must_use]
-pub fn fresh_run_id(now: Timestamp) -> String {
-    format!("manual__{}", now.format("%Y-%m-%dT%H:%M:%S%.6f+00:00"))
 }

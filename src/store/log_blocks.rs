@@ -55,7 +55,7 @@ impl Block {
             && self.container == line.container
     }
 
-    fn push(&mut self, stamp_ns: i64, text: &str) {
+    fn push(&mut self, stamp_ns: i64, text: &str) -> serde_json::Result<()> {
         if self.count > 0 {
             self.lines.push(b',');
         }
@@ -64,12 +64,11 @@ impl Block {
         let (last, others) = digits.as_bytes().split_last().unwrap_or((&b'"', &[]));
         self.lines.extend_from_slice(others);
         let quote = self.lines.len();
-        // A text always has JSON, and a vector takes it.
-        let written = serde_json::to_writer(&mut self.lines, text);
-        debug_assert!(written.is_ok());
+        serde_json::to_writer(&mut self.lines, text)?;
         // The stamp and the line are one text: the line's own quotation mark makes room for the
         // last digit.
         self.lines[quote] = *last;
+        Ok(())
     }
 }
 
@@ -79,7 +78,7 @@ fn plain(text: &[u8]) -> Option<&str> {
         .filter(|text| !text.as_bytes().contains(&0))
 }
 
-fn pack(lines: &[LogLine]) -> Vec<Block> {
+fn pack(lines: &[LogLine]) -> serde_json::Result<Vec<Block>> {
     let mut blocks: Vec<Block> = Vec::new();
     for line in lines {
         let text = plain(&line.text);
@@ -88,26 +87,26 @@ fn pack(lines: &[LogLine]) -> Vec<Block> {
             blocks.push(Block::begin(line));
         }
         if let Some(block) = blocks.last_mut() {
-            block.push(line.stamp_ns, text.unwrap_or_default());
+            block.push(line.stamp_ns, text.unwrap_or_default())?;
             if text.is_none() {
                 block.raw = Some(line.text.clone());
             }
         }
     }
-    blocks
+    Ok(blocks)
 }
 
-/// Writes lines behind number `last_seq` of the task's log.
+/// Writes lines behind those that the task's log has.
 pub(super) async fn insert(
     connection: &mut SqliteConnection,
     row: &TaskRow,
     lines: &[LogLine],
 ) -> Result<(), JobError> {
     let mut last_seq = row.log_seq;
-    for mut block in pack(lines) {
+    for mut block in pack(lines).map_err(|error| sqlx::Error::Encode(error.into()))? {
         block.lines.push(b']');
-        let json = String::from_utf8(block.lines)
-            .map_err(|error| JobError::from(sqlx::Error::Encode(Box::new(error))))?;
+        let json =
+            String::from_utf8(block.lines).map_err(|error| sqlx::Error::Encode(error.into()))?;
         sqlx::query(
             "INSERT INTO log_blocks
                  (task, first_seq, last_seq, try_number, container, kind, lines, raw)

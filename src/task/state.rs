@@ -135,6 +135,15 @@ pub const STATE_NAMES: [&str; 8] = [
     "cancelled",
 ];
 
+/// The states in which a task has not ended, and so can be cancelled.
+pub const OPEN_STATES: [&str; 4] = ["queued", "running", "deferred", "up_for_retry"];
+
+/// The states in which a task has ended.
+pub const FINAL_STATES: [&str; 4] = ["success", "failed", "skipped", "cancelled"];
+
+/// The states in which a task can be given another attempt.
+pub const RETRYABLE_STATES: [&str; 4] = ["failed", "skipped", "cancelled", "up_for_retry"];
+
 /// What can happen to a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskEvent {

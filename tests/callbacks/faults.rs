@@ -1,7 +1,8 @@
 //! Callbacks that do not do as they should.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use adjourn::operator::callbacks::{
@@ -13,8 +14,23 @@ use serde_json::json;
 use crate::house::{House, LIMITS};
 use crate::support::{script, with};
 
+/// How long a callback that blocks its thread waits to be given up.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// One fault for each moment.
-struct Trouble;
+struct Trouble {
+    /// Told when the engine has gone on without the callback that blocks.
+    given_up: (Sender<()>, Mutex<Receiver<()>>),
+}
+
+impl Trouble {
+    fn new() -> Self {
+        let (tell, told) = channel();
+        Self {
+            given_up: (tell, Mutex::new(told)),
+        }
+    }
+}
 
 #[async_trait]
 impl PodCallbacks for Trouble {
@@ -31,12 +47,14 @@ impl PodCallbacks for Trouble {
     }
 
     async fn on_pod_teardown(&self, _told: &PodTold) -> CallbackResult {
-        // Not even the runtime gets its thread back meanwhile.
-        std::thread::sleep(Duration::from_secs(5));
+        // Not even the runtime gets its thread back until the next callback is called.
+        let given_up = self.given_up.1.lock().unwrap();
+        given_up.recv_timeout(PATIENCE).unwrap();
         Ok(())
     }
 
     async fn on_pod_cleanup(&self, _told: &CleanupTold) -> CallbackResult {
+        self.given_up.0.send(()).unwrap();
         Err("the pager is still out of order".into())
     }
 }
@@ -54,7 +72,7 @@ fn faults_are_remarked_and_decide_nothing() {
         );
         let ended = house
             .run(
-                |operator| operator.with_callback("trouble", Arc::new(Trouble)),
+                |operator| operator.with_callback("trouble", Arc::new(Trouble::new())),
                 &task,
             )
             .expect("success");

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::Api;
 use serde_json::json;
 
-use crate::cluster::{Cluster, phase, until};
+use crate::cluster::{Cluster, PATIENCE, phase, until};
 use crate::logs::{LARGE, create, exchanges, get, is_body};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,7 +40,8 @@ async fn a_large_log_is_rotated_by_the_node_as_recorded() {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     };
-    let (followed, lengths) = tokio::join!(get(&client, "large", &follow), asking);
+    let both = async { tokio::join!(get(&client, "large", &follow), asking) };
+    let (followed, lengths) = tokio::time::timeout(PATIENCE, both).await.unwrap();
     let stages = over_time.response["over_time"].as_array().unwrap();
     let wanted: Vec<u64> = stages
         .iter()

@@ -14,7 +14,7 @@ use adjourn::local_cluster::objects::{
 };
 use serde_json::{Value, json};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running node with an empty store.
 pub struct Bench {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use adjourn::local_cluster::node::{LogOptions, Node};
 use adjourn::local_cluster::objects::EventKind;
 
-use crate::bench::{Bench, brief, commands_with, log, never, waits, walk};
+use crate::bench::{Bench, PATIENCE, brief, commands_with, log, never, waits, walk};
 
 #[tokio::test]
 async fn a_deleted_pod_gets_its_signal_and_is_told_of_in_the_recorded_order() {
@@ -101,9 +101,12 @@ async fn a_container_outlives_its_node_and_is_taken_up_by_the_next() {
     drop(node);
     // Long enough for one of them to end while nobody looks.
     let is_ended = |path: &PathBuf| path.ends_with("exit.json");
-    while !walk(&config.state_dir).iter().any(is_ended) {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let ended = async {
+        while !walk(&config.state_dir).iter().any(is_ended) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, ended).await.unwrap();
     let node = Node::start(objects.clone(), config.clone()).await.unwrap();
     let bench = Bench {
         objects,

@@ -56,6 +56,7 @@ pub(crate) async fn answer(State(shared): State<Shared>, request: Request) -> Re
     let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
     let line = format!("{} {}", parts.method, parts.uri);
     shared.inner.lock().unwrap().requests.push(line.clone());
+    shared.asked.notify_waiters();
     let_go(&shared, &line).await;
     let fault = {
         let mut inner = shared.inner.lock().unwrap();

@@ -74,6 +74,7 @@ pub struct Log {
 pub struct Api {
     inner: Arc<Mutex<Inner>>,
     changed: Arc<Notify>,
+    pub(crate) asked: Arc<Notify>,
     address: std::net::SocketAddr,
     _task: JoinSet<()>,
     _dir: tempfile::TempDir,
@@ -84,6 +85,8 @@ pub struct Api {
 pub(crate) struct Shared {
     pub(crate) inner: Arc<Mutex<Inner>>,
     pub(crate) changed: Arc<Notify>,
+    /// Told of each request once it is on record.
+    pub(crate) asked: Arc<Notify>,
 }
 
 impl Api {
@@ -95,6 +98,7 @@ impl Api {
                 ..Inner::default()
             })),
             changed: Arc::new(Notify::new()),
+            asked: Arc::new(Notify::new()),
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -107,6 +111,7 @@ impl Api {
         let api = Self {
             inner: shared.inner,
             changed: shared.changed,
+            asked: shared.asked,
             address,
             _task: task,
             kubeconfig: dir.path().join("config"),

@@ -1,7 +1,7 @@
 //! How much is asked of one cluster at once.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::pin::pin;
 
 use adjourn::pod::client::{ClusterClient, ConnectionSettings, Connections};
 use adjourn::pod::lifecycle;
@@ -35,13 +35,20 @@ async fn two_clients(api: &Api, bounds: ConnectionSettings) -> [ClusterClient; 2
 }
 
 async fn until_asked(api: &Api, what: &str, times: usize) {
-    tokio::time::timeout(PATIENCE, async {
-        while api.requests(what).len() < times {
-            tokio::time::sleep(Duration::from_millis(2)).await;
+    let asked = async {
+        loop {
+            // Listens before it looks, so that no request comes between.
+            let mut next = pin!(api.asked.notified());
+            next.as_mut().enable();
+            if api.requests(what).len() >= times {
+                return;
+            }
+            next.await;
         }
-    })
-    .await
-    .unwrap_or_else(|_| panic!("asked {} times", api.requests(what).len()));
+    };
+    tokio::time::timeout(PATIENCE, asked)
+        .await
+        .unwrap_or_else(|_| panic!("asked {} times", api.requests(what).len()));
 }
 
 /// Everything that is ready to run has run, and its requests have arrived: requests on connections

@@ -16,7 +16,7 @@ use super::fault;
 use super::session::credential;
 use crate::http::access::Caller;
 use crate::http::guard::{
-    Peer, asks_for_this_machine, comes_from_here, not_too_often, text, whole,
+    Peer, asks_for_this_machine, comes_from_here, in_time, kind_of, not_too_often, whole,
 };
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::server::Api;
@@ -40,21 +40,15 @@ pub(super) async fn gate(
     request: Request<Body>,
     next: Next,
 ) -> Response {
-    let within = api.settings.request_time;
     let answered = async {
         match admit(&api, request).await {
             Ok(request) => next.run(request).await,
             Err(refused) => *refused,
         }
     };
-    let mut response = match tokio::time::timeout(within, answered).await {
-        Ok(response) => response,
-        Err(_) => {
-            let seconds = within.as_secs();
-            let detail = format!("the page was not made within {seconds} seconds");
-            fault::page(&Problem::new(ProblemKind::TimedOut, detail))
-        }
-    };
+    let mut response = in_time(&api, answered)
+        .await
+        .unwrap_or_else(|problem| fault::page(&problem));
     let headers = response.headers_mut();
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, POLICY),
@@ -127,9 +121,7 @@ fn is_ours(headers: &HeaderMap) -> Result<(), Problem> {
         let detail = "the request does not say which page it comes from; programs use /api/v1";
         return Err(Problem::new(ProblemKind::Forbidden, detail));
     }
-    let kind = text(headers, header::CONTENT_TYPE).unwrap_or_default();
-    let essence = kind.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+    if kind_of(headers).eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         return Ok(());
     }
     let detail = "only forms are understood here; programs use /api/v1";

@@ -21,6 +21,7 @@ use crate::http::server::Api;
 use crate::service::{HistoryView, TaskDetail};
 use crate::store::LogRow;
 use crate::task::log::LineKind;
+use crate::task::state::RETRYABLE_STATES;
 
 /// How many changes, and how many deferrals, are listed: the newest.
 const LISTED: usize = 100;
@@ -97,7 +98,7 @@ pub(super) async fn show(
             let until = task.task.finished_at.unwrap_or(now);
             took(started, until)
         }),
-        may_retry: ["failed", "skipped", "cancelled", "up_for_retry"].contains(&task.task.state),
+        may_retry: RETRYABLE_STATES.contains(&task.task.state),
         containers: texts(seen, "containers"),
         events: texts(seen, "events"),
         node: word("node"),

@@ -18,6 +18,7 @@ use crate::http::query::Names;
 use crate::http::server::Api;
 use crate::service::{BulkDone, BulkFilter};
 use crate::store::TaskFilter;
+use crate::task::state::{OPEN_STATES, RETRYABLE_STATES};
 
 /// Up to how many tasks are counted before a wish for them is confirmed.
 const COUNTED: u32 = 1000;
@@ -39,8 +40,8 @@ impl Wish {
     /// The states of the tasks that it would change.
     fn states(self) -> [&'static str; 4] {
         match self {
-            Self::Cancel => ["queued", "running", "deferred", "up_for_retry"],
-            Self::Retry => ["failed", "skipped", "cancelled", "up_for_retry"],
+            Self::Cancel => OPEN_STATES,
+            Self::Retry => RETRYABLE_STATES,
         }
     }
 }

@@ -6,16 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Uri, header};
 use http_body_util::Full;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tokio_rustls::rustls::crypto::ring;
 
-/// How long a connection is kept for the next event.
-const IDLE: Duration = Duration::from_secs(30);
-
-type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+use crate::http_client::{HttpClient, USER_AGENT, client, with_causes};
 
 /// Posts documents. All clones share one client, which is made at first use.
 #[derive(Clone, Default)]
@@ -90,10 +82,7 @@ impl Post {
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/json"),
         );
-        headers.insert(
-            header::USER_AGENT,
-            HeaderValue::from_static(concat!("adjourn/", env!("CARGO_PKG_VERSION"))),
-        );
+        headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
         headers.extend(address.headers.clone());
         let answer = tokio::time::timeout(limit, client.request(request))
             .await
@@ -111,27 +100,4 @@ impl Post {
                 .map(Duration::from_secs),
         })
     }
-}
-
-fn client() -> Result<HttpClient, String> {
-    let connector = HttpsConnectorBuilder::new()
-        .with_provider_and_native_roots(ring::default_provider())
-        .map_err(|error| error.to_string())?
-        .https_or_http()
-        .enable_http1()
-        .build();
-    Ok(Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(IDLE)
-        .build(connector))
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        words = format!("{words}: {cause}");
-        source = cause.source();
-    }
-    words
 }

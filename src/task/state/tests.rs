@@ -278,3 +278,20 @@ fn every_write_of_a_former_holder_is_fenced_off() {
         }
     }
 }
+
+#[test]
+fn the_lists_of_states_say_what_the_table_says() {
+    for (name, state) in states() {
+        let word = state.as_str();
+        assert_eq!(FINAL_STATES.contains(&word), state.is_final(), "{name}");
+        assert_eq!(OPEN_STATES.contains(&word), !state.is_final(), "{name}");
+        let may_be_retried = apply(state, TaskEvent::Retry, at(NOW)).is_ok();
+        assert_eq!(RETRYABLE_STATES.contains(&word), may_be_retried, "{name}");
+    }
+    for word in OPEN_STATES {
+        let of_it = |(_, state): &(&str, TaskState)| state.as_str() == word;
+        let mut all = states().into_iter().filter(of_it);
+        let can = all.any(|(_, state)| apply(state, TaskEvent::Cancel, at(NOW)).is_ok());
+        assert!(can, "{word}");
+    }
+}
