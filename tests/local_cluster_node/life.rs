@@ -211,6 +211,26 @@ async fn a_container_that_takes_too_much_memory_is_ended() {
     bench.stop().await;
 }
 
+/// What starts a container is this program at first, and larger than many a limit.
+#[tokio::test]
+async fn a_limit_on_memory_counts_for_the_command_and_not_for_what_starts_it() {
+    let bench = Bench::start().await;
+    let mut spec = never(&["sh", "-c", "echo start"]);
+    spec["containers"][0]["resources"] = json!({"limits": {"memory": "6Mi"}});
+    // So many at once that starting takes longer than the time between two looks at the memory.
+    let names: Vec<String> = (0..40).map(|number| format!("small-{number}")).collect();
+    let mut events = bench.watch();
+    for name in &names {
+        bench.create(name, spec.clone());
+    }
+    for name in &names {
+        bench.await_phase(name, "Succeeded", &mut events).await;
+        let log = log(&bench, name, LogOptions::default()).await.unwrap();
+        assert_eq!(log, "start\n", "{name}");
+    }
+    bench.stop().await;
+}
+
 #[tokio::test]
 async fn another_user_is_not_had_and_that_is_said() {
     let bench = Bench::start().await;

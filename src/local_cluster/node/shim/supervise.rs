@@ -300,7 +300,9 @@ impl Shim<'_> {
     }
 
     fn watch_memory(&mut self) {
-        let Some(most) = self.memory_bytes else {
+        // Until the command takes over, the first process is this program, and larger than many a
+        // limit.
+        let (Some(most), Some(_)) = (self.memory_bytes, self.started) else {
             return;
         };
         if !self.out_of_memory && memory::resident(self.container.pid) > most {
