@@ -11,5 +11,6 @@ mod limits;
 mod model;
 mod random;
 mod support;
+mod together;
 mod views;
 mod writes;
