@@ -6,7 +6,7 @@
 use sqlx::sqlite::SqliteConnection;
 
 use super::error::{JobError, StoreError};
-use super::many_rows::{ManyRows, Script, Values, as_json};
+use super::many_rows::{ManyRows, Script, THOSE_THAT_ARE, Values, as_json};
 use super::pods::overrides_text;
 use super::rows::{TaskRow, to_ms};
 use super::transition::{Planned, Remembered, Trigger};
@@ -41,24 +41,27 @@ const TASKS: ManyRows = ManyRows {
 
 const HISTORY: ManyRows = ManyRows {
     head: "INSERT INTO history
-               (task, at, event, from_state, to_state, try_number, fence, owner, reason)",
+               (task, at, event, from_state, to_state, try_number, fence, owner, reason)
+           SELECT * FROM (",
     columns: 9,
-    tail: "",
+    tail: THOSE_THAT_ARE,
 };
 
 const TRIGGERS: ManyRows = ManyRows {
     head: "INSERT INTO triggers
-               (task, fence, kind, version, kwargs, owner, deferred_at, next_log_at, deadline)",
+               (task, fence, kind, version, kwargs, owner, deferred_at, next_log_at, deadline)
+           SELECT * FROM (",
     columns: 9,
-    tail: "",
+    tail: THOSE_THAT_ARE,
 };
 
 const DISPOSALS: ManyRows = ManyRows {
     head: "INSERT INTO disposals
                (task, connection, overrides, server, namespace, name, uid, nonce, action, due_at,
-                wanted_at)",
+                wanted_at)
+           SELECT * FROM (",
     columns: 11,
-    tail: "",
+    tail: THOSE_THAT_ARE,
 };
 
 const WISHED: ManyRows = ManyRows {
@@ -80,9 +83,11 @@ const OBSERVED: ManyRows = ManyRows {
 };
 
 const RESULTS: ManyRows = ManyRows {
-    head: "INSERT INTO xcom (task, key, value)",
+    head: "INSERT INTO xcom (task, key, value)
+           SELECT * FROM (",
     columns: 3,
-    tail: "ON CONFLICT (task, key) DO UPDATE SET value = excluded.value",
+    tail: ") WHERE column1 IS NOT NULL
+           ON CONFLICT (task, key) DO UPDATE SET value = excluded.value",
 };
 
 const DISARM: &str = "DELETE FROM triggers WHERE task IN (SELECT value FROM json_each(?))";

@@ -282,9 +282,11 @@ fn keep(row: &TaskRow, lines: Vec<LogLine>, most: Option<u64>) -> Kept {
 
 const CURSORS: ManyRows = ManyRows {
     head: "INSERT INTO log_cursors
-               (task, pod_uid, container, container_id, stamp_ns, seen_at_stamp, complete)",
+               (task, pod_uid, container, container_id, stamp_ns, seen_at_stamp, complete)
+           SELECT * FROM (",
     columns: 7,
-    tail: "ON CONFLICT (task, pod_uid, container) DO UPDATE
+    tail: ") WHERE column1 IS NOT NULL
+           ON CONFLICT (task, pod_uid, container) DO UPDATE
            SET container_id = excluded.container_id, stamp_ns = excluded.stamp_ns,
                seen_at_stamp = excluded.seen_at_stamp, complete = excluded.complete",
 };

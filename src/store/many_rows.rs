@@ -8,10 +8,12 @@ use sqlx::{Arguments, AssertSqlSafe, Encode, Sqlite, Type};
 
 use super::error::JobError;
 
-/// How many rows a statement may take, largest first. Few sizes, so that each is prepared once.
-const SIZES: [usize; 4] = [64, 16, 4, 1];
+/// How many rows a statement may take at the most.
+const MOST: usize = 64;
 
-/// A statement around a list of rows.
+/// A statement around a list of rows, of which those that begin with NULL are to be passed over:
+/// lists come in few lengths, so that each statement is prepared once, and are filled up with such
+/// rows.
 pub(super) struct ManyRows {
     /// What stands before the rows.
     pub head: &'static str,
@@ -20,6 +22,9 @@ pub(super) struct ManyRows {
     /// What stands behind the rows.
     pub tail: &'static str,
 }
+
+/// What stands behind the rows of an `INSERT … SELECT * FROM (`.
+pub(super) const THOSE_THAT_ARE: &str = ") WHERE column1 IS NOT NULL";
 
 impl ManyRows {
     fn write(&self, text: &mut String, rows: usize) {
@@ -80,16 +85,16 @@ impl<'c> Script<'c> {
         rows: &[T],
         spell: impl Fn(&mut Values, &T) -> Result<(), JobError>,
     ) -> Result<(), JobError> {
-        let mut left = rows;
-        for size in SIZES {
-            while let Some((now, later)) = left.split_at_checked(size) {
-                statement.write(&mut self.text, size);
-                for row in now {
-                    spell(&mut self.values, row)?;
-                }
-                self.send_unless_together().await?;
-                left = later;
+        for some in rows.chunks(MOST) {
+            let length = some.len().next_power_of_two();
+            statement.write(&mut self.text, length);
+            for row in some {
+                spell(&mut self.values, row)?;
             }
+            for _ in 0..(length - some.len()) * statement.columns {
+                self.values.add(None::<i64>)?;
+            }
+            self.send_unless_together().await?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::error::{JobError, StoreError};
-use super::many_rows::{ManyRows, Script};
+use super::many_rows::{ManyRows, Script, THOSE_THAT_ARE};
 use super::open::Store;
 use super::rows::to_ms;
 use crate::clock::Timestamp;
@@ -14,9 +14,10 @@ use crate::task::pods::{ConnectionRef, DisposalAction, PodIntent, PodRecord};
 const PODS: ManyRows = ManyRows {
     head: "INSERT INTO pods
                (task, try_number, connection, overrides, server, namespace, name, nonce, body_hash,
-                intended_at)",
+                intended_at)
+           SELECT * FROM (",
     columns: 10,
-    tail: "",
+    tail: THOSE_THAT_ARE,
 };
 
 impl Store {
