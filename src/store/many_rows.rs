@@ -9,7 +9,7 @@ use sqlx::{Arguments, AssertSqlSafe, Encode, Sqlite, Type};
 use super::error::JobError;
 
 /// How many rows a statement may take at the most.
-const MOST: usize = 64;
+const MOST: usize = 128;
 
 /// A statement around a list of rows, of which those that begin with NULL are to be passed over:
 /// lists come in few lengths, so that each statement is prepared once, and are filled up with such

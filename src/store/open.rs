@@ -35,6 +35,9 @@ const READERS: u32 = 4;
 /// How many statements the writer keeps prepared.
 const PREPARED: usize = 200;
 
+/// How many rows SQLite's thread hands over before it waits for the writer to take them.
+const ROWS_ON_THE_WAY: usize = 512;
+
 /// How soon a change made by another process is noticed.
 const LOOK_AT_OTHERS: Duration = Duration::from_millis(100);
 
@@ -218,6 +221,7 @@ fn writing(path: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         // Statements about many rows come in several lengths each.
         .statement_cache_capacity(PREPARED)
+        .row_buffer_size(ROWS_ON_THE_WAY)
 }
 
 /// Answers a connection to a database that is there, ours, and of this program's schema.
