@@ -18,6 +18,7 @@ mod page;
 mod problem;
 mod query;
 mod router;
+mod schema;
 mod server;
 mod stream;
 mod submit;

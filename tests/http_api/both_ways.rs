@@ -112,6 +112,8 @@ fn every_command_says_the_same() {
         "logs 1 --tail 3 -c side --prefix",
         "logs 1 --tail 0",
         "logs 1 --timestamps --since-time 2026-11-24T08:00:04Z",
+        "logs 1 --since-time 8313-10-16T06:43:53Z",
+        "logs 1 --since-time 1066-10-14T09:00:00Z --tail 1",
         "logs 1 -o jsonl",
         "logs 1 -o json",
         "logs 2",
@@ -144,6 +146,19 @@ fn every_command_says_the_same() {
         let there = with(&["--server", &daemon.url()]);
         assert_eq!(here, there, "adjourn {command}");
     }
+}
+
+/// A moment that no number of nanoseconds reaches is one all the same.
+#[test]
+fn a_log_from_a_far_moment_on() {
+    let daemon = Daemon::of(home());
+    let lines = |since: &str| {
+        let path = format!("/api/v1/tasks/1/log?limit=10&since={since}");
+        let page = daemon.get(&path).send().expect(200).json();
+        page["lines"].as_array().unwrap().len()
+    };
+    assert_eq!(lines("8313-10-16T06:43:53Z"), 0);
+    assert_eq!(lines("1066-10-14T09:00:00Z"), 10);
 }
 
 #[test]
