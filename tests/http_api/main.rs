@@ -20,3 +20,4 @@ mod daemon;
 mod document;
 mod follow;
 mod tasks;
+mod tls;
