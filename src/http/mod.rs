@@ -29,7 +29,7 @@ mod token_file;
 pub use access::Access;
 pub use problem::{PROBLEM, Problem, ProblemKind};
 pub use router::document;
-pub use server::{ApiOptions, ApiSettings, Server, ServerError};
+pub use server::{ApiOptions, ApiSettings, Server, ServerError, handler};
 pub use submit::DEFINITIONS;
 pub use tls::{TlsError, acceptor};
 pub use token_file::{Token, TokenError, TokenFile};
