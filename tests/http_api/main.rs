@@ -16,6 +16,7 @@ mod support;
 mod access;
 mod both_ways;
 mod client;
+mod counted;
 mod daemon;
 mod document;
 mod follow;
