@@ -29,7 +29,7 @@ fn home() -> Home {
     submit("task_id: a\ndag_id: other\nrun_id: r\nmap_index: 3\nimage: busybox\n");
     home.run(&["cancel", "2", "3"]).expect(0);
     home.change("UPDATE tasks SET state = 'failed', claim_rank = NULL, entry = NULL, owner = NULL, lease_until = NULL, finished_at = submitted_at + 1500, failure_kind = 'failed', exit_code = 3, reason = 'it said no' WHERE id = 1");
-    home.change("INSERT INTO xcom VALUES (1, 'return_value', '{\"z\": 0.30000000000000004, \"a\": [1e300, 18446744073709551615, \"ü\"]}')");
+    home.change("INSERT INTO xcom VALUES (1, 'return_value', '{\"z\": 0.30000000000000004, \"a\": [1e300, 18446744073709551615, \"ü\"]}'), (1, 'words', '\"two\\nlines\"')");
     home
 }
 
@@ -106,6 +106,16 @@ fn every_command_says_the_same() {
         "describe 1 2 -o yaml",
         "describe other/a/r/3 -o jsonl",
         "describe 9",
+        "xcom 1",
+        "xcom 1 -o json",
+        "xcom 1 -o name",
+        "xcom default/logs/r return_value",
+        "xcom 1 return_value -o yaml",
+        "xcom 1 words",
+        "xcom 1 none",
+        "xcom 2",
+        "xcom 2 none",
+        "xcom 9",
         "logs 1",
         "logs -f 1",
         "logs 1 --tail 1500",
