@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use hyper::rt::{Read, Write};
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -24,6 +25,8 @@ use tokio_util::sync::CancellationToken;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long connections may take to end once the server stops.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// How much of a request is read that is not answered.
+const LEFT_UNSAID: u64 = 64 << 10;
 /// Before another connection is accepted after one could not be.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -122,12 +125,38 @@ async fn connection<S>(
     let _ = stream.set_nodelay(true);
     match tls {
         None => requests(TokioIo::new(stream), bounds, service, stopping).await,
+        Some(_) if begins_without_tls(&stream).await => tell_of_tls(stream).await,
         Some(tls) => {
             if let Ok(Ok(stream)) = tokio::time::timeout(PATIENCE, tls.accept(stream)).await {
                 requests(TokioIo::new(stream), bounds, service, stopping).await;
             }
         }
     }
+}
+
+/// Whether a client's first byte is one of a plain request: a handshake begins with no letter.
+async fn begins_without_tls(stream: &TcpStream) -> bool {
+    let mut first = [0];
+    let seen = tokio::time::timeout(PATIENCE, stream.peek(&mut first)).await;
+    matches!(seen, Ok(Ok(1))) && first[0].is_ascii_uppercase()
+}
+
+/// Tells a client that speaks plain HTTP how to ask, whatever it has asked.
+async fn tell_of_tls(mut stream: TcpStream) {
+    let words = "TLS is spoken here: ask with https://\n";
+    let answer = format!(
+        "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{words}",
+        words.len()
+    );
+    let told = async {
+        stream.write_all(answer.as_bytes()).await?;
+        stream.shutdown().await?;
+        // What is never read would take the answer with it when the connection is closed.
+        let mut rest = stream.take(LEFT_UNSAID);
+        tokio::io::copy(&mut rest, &mut tokio::io::sink()).await
+    };
+    // A client that does not wait for the answer has left.
+    let _ = tokio::time::timeout(FAREWELL, told).await;
 }
 
 async fn requests<S>(

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
     backup, cancel, cluster, completions, describe, doctor, dry_run, get, logs, man, prune,
-    restore, retry, run, serve, sql, submit, token, top, wait,
+    restore, retry, run, serve, sql, submit, token, top, wait, xcom,
 };
 
 /// What `cli::exit` defines, for a person.
@@ -105,6 +105,7 @@ pub(super) enum Command {
     Describe(describe::DescribeArgs),
     Top(top::TopArgs),
     Logs(logs::LogsArgs),
+    Xcom(xcom::XcomArgs),
     Wait(wait::WaitArgs),
     Cancel(cancel::CancelArgs),
     Retry(retry::RetryArgs),

@@ -10,7 +10,7 @@ use super::output::say;
 use super::situation::Situation;
 use super::{
     backup, cancel, cluster, completions, describe, doctor, dry_run, exit, get, logs, man, prune,
-    restore, retry, run as run_command, schema, serve, sql, submit, token, top, wait,
+    restore, retry, run as run_command, schema, serve, sql, submit, token, top, wait, xcom,
 };
 use crate::telemetry;
 
@@ -54,6 +54,7 @@ async fn dispatch(cli: Cli) -> Result<u8, CliError> {
         | Command::Describe(_)
         | Command::Top(_)
         | Command::Logs(_)
+        | Command::Xcom(_)
         | Command::Wait(_)
         | Command::Cancel(_)
         | Command::Retry(_)
@@ -84,6 +85,7 @@ async fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Command::Describe(args) => describe::run(args, situation).await,
         Command::Top(args) => top::run(args, situation).await,
         Command::Logs(args) => logs::run(args, situation).await,
+        Command::Xcom(args) => xcom::run(args, situation).await,
         Command::Wait(args) => wait::run(args, situation).await,
         Command::Cancel(args) => cancel::run(args, situation).await,
         Command::Retry(args) => retry::run(args, situation).await,
@@ -116,6 +118,7 @@ fn refuse_server(command: &Command, situation: &Situation) -> Result<(), CliErro
         | Command::Get(_)
         | Command::Describe(_)
         | Command::Logs(_)
+        | Command::Xcom(_)
         | Command::Wait(_)
         | Command::Cancel(_)
         | Command::Retry(_)

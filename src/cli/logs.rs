@@ -81,10 +81,7 @@ pub(super) async fn run(args: LogsArgs, situation: &Situation) -> Result<u8, Cli
         .since
         .map(|since| situation.clock.now() - since)
         .or(args.since_time);
-    let wanted = LogFilter {
-        container: args.container,
-        since_ns: since.and_then(|moment| moment.timestamp_nanos_opt()),
-    };
+    let wanted = LogFilter::new(args.container, since);
     let mut output = Output::stdout();
     let before = match args.tail {
         Some(lines) => {

@@ -46,6 +46,7 @@ mod tasks;
 mod token;
 mod top;
 mod wait;
+mod xcom;
 
 pub use args::Cli;
 pub use completions::answered;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::{Map, Value};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
@@ -71,6 +72,10 @@ impl Tasks {
 
     pub(super) async fn stats(&self) -> Result<Stats, CliError> {
         ask!(self, tasks => tasks.stats())
+    }
+
+    pub(super) async fn xcom(&self, id: TaskId) -> Result<Map<String, Value>, CliError> {
+        ask!(self, tasks => tasks.xcom(id))
     }
 
     pub(super) async fn log_style(&self, id: TaskId) -> Result<LogStyle, CliError> {

@@ -20,6 +20,7 @@ use http::{HeaderMap, Method, Request, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::access::Caller;
+use super::metrics::Route;
 use super::page::credential;
 use super::problem::{Problem, ProblemKind};
 use super::server::Api;
@@ -42,6 +43,7 @@ pub(super) async fn guard(
     request: Request<Body>,
     next: Next,
 ) -> Response {
+    let route = Route::of(&request);
     let answered = async {
         match admit(&api, request).await {
             Ok(request) => next.run(request).await,
@@ -51,7 +53,7 @@ pub(super) async fn guard(
     let response = in_time(&api, answered)
         .await
         .unwrap_or_else(Problem::into_response);
-    api.scrape.count(response.status());
+    api.scrape.count(&route, response.status());
     response
 }
 

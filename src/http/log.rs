@@ -15,6 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::problem::Problem;
 use super::query::{Asked, Names};
+use super::schema::TaskName;
 use super::server::Api;
 use super::stream::{events, last_event_id, stream};
 use crate::service::{
@@ -101,10 +102,7 @@ impl Api {
         let tail = asked.number("tail", 0..=i64::MAX, -1)?;
         let container: Option<String> = asked.one("container")?;
         let since: Option<chrono::DateTime<chrono::FixedOffset>> = asked.one("since")?;
-        let filter = LogFilter {
-            container,
-            since_ns: since.and_then(|moment| moment.timestamp_nanos_opt()),
-        };
+        let filter = LogFilter::new(container, since.map(|moment| moment.to_utc()));
         let after = match (resumed, usize::try_from(tail)) {
             (Some(resumed), _) => resumed,
             (None, Err(_)) => after,
@@ -120,7 +118,7 @@ impl Api {
 
 /// Lines of a task's log.
 #[utoipa::path(get, path = "/tasks/{task}/log", tag = "log", operation_id = "get_log",
-    params(("task" = String, Path, description = "its id, or its key with each / as %2F"),
+    params(("task" = TaskName, Path, description = "its id, or its key with each / as %2F"),
            LogParams, LimitParams),
     responses((status = 200, description = "a page of lines", body = LogPage)))]
 pub(super) async fn range(
@@ -146,7 +144,7 @@ pub(super) async fn range(
 
 /// How a task's own definition wants its lines to be shown.
 #[utoipa::path(get, path = "/tasks/{task}/log/style", tag = "log", operation_id = "get_log_style",
-    params(("task" = String, Path, description = "its id, or its key with each / as %2F")),
+    params(("task" = TaskName, Path, description = "its id, or its key with each / as %2F")),
     responses((status = 200, description = "its style", body = LogStyle)))]
 pub(super) async fn style(
     State(api): State<Arc<Api>>,
@@ -162,7 +160,7 @@ pub(super) async fn style(
 ///
 /// Followed, it begins before the pod does, and its last line is the verdict.
 #[utoipa::path(get, path = "/tasks/{task}/log/text", tag = "log", operation_id = "get_log_text",
-    params(("task" = String, Path, description = "its id, or its key with each / as %2F"),
+    params(("task" = TaskName, Path, description = "its id, or its key with each / as %2F"),
            LogParams, TextParams),
     responses((status = 200, description = "the lines", body = String,
                content_type = "text/plain")))]
@@ -257,7 +255,7 @@ impl Text {
 /// Ids are the lines' numbers: `Last-Event-ID` goes on behind one.
 #[utoipa::path(get, path = "/tasks/{task}/log/events", tag = "log",
     operation_id = "follow_log",
-    params(("task" = String, Path, description = "its id, or its key with each / as %2F"),
+    params(("task" = TaskName, Path, description = "its id, or its key with each / as %2F"),
            LogParams,
            ("Last-Event-ID" = Option<String>, Header, description = "the last line that is known")),
     responses((status = 200, description = "the lines, then the verdict", body = String,

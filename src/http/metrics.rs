@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use axum::extract::State;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::{MatchedPath, State};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -27,6 +27,18 @@ const PREFIX: &str = "adjourn";
 /// How often it is looked how late a timer fires.
 const LAG: Duration = Duration::from_millis(500);
 
+/// What is told of requests for what is not there: nobody can make up names for metrics.
+const NO_ROUTE: &str = "none";
+
+/// The route that takes a request, by its pattern.
+pub(super) struct Route(Option<MatchedPath>);
+
+impl Route {
+    pub(super) fn of<B>(request: &Request<B>) -> Self {
+        Self(request.extensions().get().cloned())
+    }
+}
+
 /// What there is to be told, and where what is read for it is put.
 pub(super) struct Scrape {
     registry: Registry,
@@ -35,7 +47,7 @@ pub(super) struct Scrape {
     active_pods: Gauge,
     open_disposals: Gauge,
     overdue: Gauge<f64, AtomicU64>,
-    answers: Family<Labels<1>, Counter>,
+    answers: Family<Labels<2>, Counter>,
 }
 
 impl Scrape {
@@ -75,7 +87,7 @@ impl Scrape {
         );
         registry.register(
             "http_requests",
-            "Requests to this API by the status of their answers",
+            "Requests to the API and for pages, by the route that took them and the status of their answers",
             scrape.answers.clone(),
         );
         registry.register(
@@ -86,9 +98,13 @@ impl Scrape {
         scrape
     }
 
-    /// Counts an answer of this API.
-    pub(super) fn count(&self, status: StatusCode) {
-        let labels = [("code", status.as_str().to_owned())];
+    /// Counts an answer.
+    pub(super) fn count(&self, route: &Route, status: StatusCode) {
+        let route = route.0.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
+        let labels = [
+            ("route", route.to_owned()),
+            ("code", status.as_str().to_owned()),
+        ];
         self.answers.get_or_create(&labels).inc();
     }
 

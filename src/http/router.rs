@@ -13,6 +13,7 @@ use utoipa_axum::routes;
 
 use super::guard::guard;
 use super::problem::{PROBLEM, Problem, ProblemKind};
+use super::schema::{TaskName, add_task_file};
 use super::server::Api;
 use super::{bulk, health, log, metrics, page, stream, submit, tasks};
 
@@ -24,7 +25,7 @@ use super::{bulk, health, log, metrics, page, stream, submit, tasks};
         description = "Kubernetes pods as durable, deferrable tasks: what `adjourn serve` answers.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
-    components(schemas(Problem, ProblemKind)),
+    components(schemas(Problem, ProblemKind, TaskName)),
     security(("token" = [])),
     tags(
         (name = "tasks", description = "Tasks one by one, and lists of them"),
@@ -94,7 +95,9 @@ pub fn document() -> String {
         }
     }
     // A document that is made from types always serialises.
-    document.to_pretty_json().unwrap_or_default()
+    let mut document = serde_json::to_value(&document).unwrap_or_default();
+    add_task_file(&mut document);
+    format!("{document:#}")
 }
 
 /// Whatever goes wrong is told in one form.

@@ -82,6 +82,38 @@ pub(super) struct Api {
     pub(super) posts: HashSet<String>,
 }
 
+impl Api {
+    fn new(options: ApiOptions) -> Arc<Self> {
+        let per_second = options.settings.requests_per_second;
+        let streams = Gauge::default();
+        let metrics = options.service.store().metrics().clone();
+        Arc::new(Self {
+            scrape: Scrape::new(&metrics, &streams),
+            streams,
+            // Those who ask much keep no reader from the engine.
+            service: options.service.with_own_readers(),
+            access: options.access,
+            // Twice as many at once: a page asks for several things together.
+            limiter: per_second.map(|rate| {
+                let burst = rate.saturating_mul(NonZeroU32::MIN.saturating_add(1));
+                RateLimiter::hashmap(Quota::per_second(rate).allow_burst(burst))
+            }),
+            tls: options.tls.is_some(),
+            settings: options.settings,
+            stopping: CancellationToken::new(),
+            ready: AtomicBool::new(false),
+            document: document().into(),
+            posts: posts(),
+        })
+    }
+}
+
+/// What answers requests, without a socket: for whoever brings requests another way.
+#[must_use]
+pub fn handler(options: ApiOptions) -> axum::Router {
+    router(Api::new(options))
+}
+
 /// Why the API does not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
@@ -114,28 +146,8 @@ impl Server {
             address: "the socket".to_owned(),
             source,
         })?;
-        let per_second = options.settings.requests_per_second;
-        let streams = Gauge::default();
-        let metrics = options.service.store().metrics().clone();
-        let api = Arc::new(Api {
-            scrape: Scrape::new(&metrics, &streams),
-            streams,
-            // Those who ask much keep no reader from the engine.
-            service: options.service.with_own_readers(),
-            access: options.access,
-            // Twice as many at once: a page asks for several things together.
-            limiter: per_second.map(|rate| {
-                let burst = rate.saturating_mul(NonZeroU32::MIN.saturating_add(1));
-                RateLimiter::hashmap(Quota::per_second(rate).allow_burst(burst))
-            }),
-            tls: options.tls.is_some(),
-            settings: options.settings,
-            stopping: CancellationToken::new(),
-            ready: AtomicBool::new(false),
-            document: document().into(),
-            posts: posts(),
-        });
-        let tls = options.tls.is_some();
+        let tls = options.tls.clone();
+        let api = Api::new(options);
         let router = router(Arc::clone(&api));
         let answer = move |peer: SocketAddr| {
             let told = move |mut request: Request<Incoming>| {
@@ -146,7 +158,7 @@ impl Server {
         };
         let door = Door {
             listener,
-            tls: options.tls,
+            tls: tls.clone(),
             bounds: Bounds {
                 connections: Some(CONNECTIONS),
                 header_time: Some(HEADER_TIME),
@@ -161,10 +173,11 @@ impl Server {
                 tracing::error!(%error, "the API ended");
             }
         });
-        task.spawn(measure_lag(metrics.loop_lag, api.stopping.clone()));
+        let lag = api.service.store().metrics().loop_lag.clone();
+        task.spawn(measure_lag(lag, api.stopping.clone()));
         Ok(Self {
             address,
-            tls,
+            tls: tls.is_some(),
             api,
             task,
         })

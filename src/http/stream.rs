@@ -18,6 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::problem::{Problem, ProblemKind};
 use super::query::Asked;
+use super::schema::TaskName;
 use super::server::Api;
 use super::tasks::{AfterParams, after_and_limit};
 use crate::service::{ChangeFeed, ChangeView};
@@ -109,7 +110,8 @@ pub(super) fn last_event_id(headers: &HeaderMap) -> Result<Option<i64>, Problem>
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes what is read by hand")]
 pub(super) struct OfTask {
-    /// Only changes of this task: its id, or dag_id/task_id/run_id[/map_index].
+    /// Only changes of this task.
+    #[param(value_type = Option<TaskName>)]
     task: Option<String>,
 }
 

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::problem::{Problem, ProblemKind};
 use super::query::Asked;
+use super::schema::TaskDocument;
 use super::server::Api;
 use crate::service::SubmittedView;
 use crate::task::file::{self, TaskFile};
@@ -33,7 +34,7 @@ pub(super) struct Taken {
 /// nothing twice. The schema of a task file is what `adjourn schema` prints.
 #[utoipa::path(post, path = "/tasks", tag = "tasks", operation_id = "submit_tasks",
     request_body(description = "a task file: one task, or a list of them", content(
-        (Object = "application/json"), (String = "application/yaml"))),
+        (TaskDocument = "application/json"), (String = "application/yaml"))),
     responses((status = 200, description = "every task was there already", body = Taken),
               (status = 201, description = "at least one task is new", body = Taken)))]
 pub(super) async fn submit(

@@ -12,8 +12,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::problem::{Problem, ProblemKind};
 use super::query::{Asked, Names};
+use super::schema::TaskName;
 use super::server::Api;
-use crate::service::{HistoryView, TaskDetail, TaskView, TriggerOfTask};
+use crate::service::{HistoryView, StateName, TaskDetail, TaskView, TriggerOfTask};
 use crate::store::TaskFilter;
 use crate::task::id::{TaskId, TaskRef};
 use crate::task::state::STATE_NAMES;
@@ -53,9 +54,11 @@ pub(super) struct TaskPage {
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes what is read by hand")]
 pub(super) struct ListParams {
-    /// Only these: ids, or dag_id/task_id/run_id[/map_index].
+    /// Only these.
+    #[param(value_type = Option<Vec<TaskName>>)]
     id: Option<Vec<String>>,
     /// Only tasks in these states.
+    #[param(value_type = Option<Vec<StateName>>)]
     state: Option<Vec<String>>,
     /// Only tasks of this DAG.
     dag_id: Option<String>,
@@ -129,7 +132,7 @@ impl Api {
 
 /// All that is known of a task.
 #[utoipa::path(get, path = "/tasks/{task}", tag = "tasks", operation_id = "get_task",
-    params(("task" = String, Path, description = "its id, or its key with each / as %2F")),
+    params(("task" = TaskName, Path, description = "its id, or its key with each / as %2F")),
     responses((status = 200, description = "the task", body = TaskDetail)))]
 pub(super) async fn get(
     State(api): State<Arc<Api>>,
@@ -150,7 +153,7 @@ pub(super) struct History {
 
 /// Every change of a task's state, oldest first.
 #[utoipa::path(get, path = "/tasks/{task}/history", tag = "tasks", operation_id = "get_history",
-    params(("task" = String, Path, description = "its id, or its key with each / as %2F")),
+    params(("task" = TaskName, Path, description = "its id, or its key with each / as %2F")),
     responses((status = 200, description = "its history", body = History)))]
 pub(super) async fn history(
     State(api): State<Arc<Api>>,
@@ -165,7 +168,7 @@ pub(super) async fn history(
 
 /// A task's results by their keys.
 #[utoipa::path(get, path = "/tasks/{task}/xcom", tag = "tasks", operation_id = "get_xcom",
-    params(("task" = String, Path, description = "its id, or its key with each / as %2F")),
+    params(("task" = TaskName, Path, description = "its id, or its key with each / as %2F")),
     responses((status = 200, description = "its results", body = Object)))]
 pub(super) async fn xcom(
     State(api): State<Arc<Api>>,
@@ -180,8 +183,8 @@ pub(super) async fn xcom(
 /// One of a task's results.
 #[utoipa::path(get, path = "/tasks/{task}/xcom/{key}", tag = "tasks",
     operation_id = "get_xcom_value",
-    params(("task" = String, Path, description = "its id, or its key with each / as %2F"),
-           ("key" = String, Path, description = "the result's key")),
+    params(("task" = TaskName, Path, description = "its id, or its key with each / as %2F"),
+           ("key" = String, Path, min_length = 1, description = "the result's key")),
     responses((status = 200, description = "the result, any JSON", body = Value)))]
 pub(super) async fn xcom_value(
     State(api): State<Arc<Api>>,
@@ -210,7 +213,7 @@ pub(super) struct Wish {
 ///
 /// It ends when its pod has: watch its state.
 #[utoipa::path(post, path = "/tasks/{task}/cancel", tag = "tasks", operation_id = "cancel_task",
-    params(("task" = String, Path, description = "its id, or its key with each / as %2F")),
+    params(("task" = TaskName, Path, description = "its id, or its key with each / as %2F")),
     request_body = Wish,
     responses((status = 202, description = "its end is asked for", body = ListedTask)))]
 pub(super) async fn cancel(
@@ -229,7 +232,7 @@ pub(super) async fn cancel(
 
 /// Give a task another attempt, or end its wait before the next one.
 #[utoipa::path(post, path = "/tasks/{task}/retry", tag = "tasks", operation_id = "retry_task",
-    params(("task" = String, Path, description = "its id, or its key with each / as %2F")),
+    params(("task" = TaskName, Path, description = "its id, or its key with each / as %2F")),
     request_body = Wish,
     responses((status = 200, description = "it is queued", body = ListedTask)))]
 pub(super) async fn retry(
@@ -316,7 +319,8 @@ pub(super) struct Disposals {
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes what is read by hand")]
 pub(super) struct DisposalParams {
-    /// Of these tasks: ids, or dag_id/task_id/run_id[/map_index].
+    /// Of these tasks.
+    #[param(value_type = Vec<TaskName>, min_items = 1)]
     id: Vec<String>,
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// Why TLS cannot be spoken.
@@ -37,9 +37,7 @@ pub fn acceptor(cert: &Path, key: &Path) -> Result<TlsAcceptor, TlsError> {
         path: path.to_owned(),
         detail,
     };
-    let told = |error: tokio_rustls::rustls::pki_types::pem::Error| {
-        wrong("a certificate", cert, error.to_string())
-    };
+    let told = |error| wrong("a certificate", cert, words(&error));
     let chain = CertificateDer::pem_file_iter(cert)
         .map_err(told)?
         .collect::<Result<Vec<_>, _>>()
@@ -48,7 +46,7 @@ pub fn acceptor(cert: &Path, key: &Path) -> Result<TlsAcceptor, TlsError> {
         return Err(wrong("a certificate", cert, "it holds none".to_owned()));
     }
     let secret = PrivateKeyDer::from_pem_file(key)
-        .map_err(|error| wrong("a private key", key, error.to_string()))?;
+        .map_err(|error| wrong("a private key", key, words(&error)))?;
     let pair = |error: tokio_rustls::rustls::Error| TlsError::Pair(error.to_string());
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -57,4 +55,11 @@ pub fn acceptor(cert: &Path, key: &Path) -> Result<TlsAcceptor, TlsError> {
         .with_single_cert(chain, secret)
         .map_err(pair)?;
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+fn words(error: &pem::Error) -> String {
+    if let pem::Error::Io(error) = error {
+        return error.to_string();
+    }
+    error.to_string()
 }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::error::RemoteError;
 use crate::http::Problem;
-use crate::http_client::{HttpClient, USER_AGENT, client, with_causes};
+use crate::http_client::{HttpClient, USER_AGENT, with_causes};
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -20,6 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const AWAY: Duration = Duration::from_secs(60);
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(300);
+
+/// The longest sentence of somebody else's that is told, in bytes.
+const LONGEST_SENTENCE: usize = 200;
 
 /// A daemon elsewhere.
 #[derive(Clone)]
@@ -61,12 +64,10 @@ impl Remote {
                 Some(value)
             }
         };
-        let client =
-            client().map_err(|error| usage(format!("no HTTP client can be made: {error}")))?;
         Ok(Self {
             server,
             authorization,
-            client,
+            client: HttpClient::default(),
             reached: Arc::default(),
         })
     }
@@ -175,7 +176,7 @@ impl Remote {
                 server: self.server.clone(),
                 detail: "what stands before it cannot reach it".to_owned(),
             }),
-            Err(_) => Err(self.strange(format!("status {status}"))),
+            Err(_) => Err(self.strange(format!("status {status}{}", said(&body)))),
         }
     }
 
@@ -184,5 +185,16 @@ impl Remote {
             server: self.server.clone(),
             detail,
         }
+    }
+}
+
+/// What an answer says that is no problem of ours, if that is a sentence.
+fn said(body: &[u8]) -> String {
+    let line = std::str::from_utf8(body).unwrap_or_default().trim();
+    let plain = !line.contains(|c: char| c.is_control() || c == '<');
+    if plain && !line.is_empty() && line.len() <= LONGEST_SENTENCE {
+        format!(", {line}")
+    } else {
+        String::new()
     }
 }

@@ -2,7 +2,7 @@
 
 use form_urlencoded::Serializer;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::client::Remote;
 use super::error::RemoteError;
@@ -121,6 +121,14 @@ impl Remote {
     /// What the daemon says, or that it is out of reach.
     pub async fn describe(&self, id: TaskId) -> Result<TaskDetail, RemoteError> {
         self.get(&format!("/tasks/{id}")).await
+    }
+
+    /// As [`crate::service::Service::xcom`].
+    ///
+    /// # Errors
+    /// What the daemon says, or that it is out of reach.
+    pub async fn xcom(&self, id: TaskId) -> Result<Map<String, Value>, RemoteError> {
+        self.get(&format!("/tasks/{id}/xcom")).await
     }
 
     /// As [`crate::service::Service::stats`].

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::tasks::{Service, ServiceError};
+use super::view::StateName;
 use crate::store::{StoreError, TaskFilter};
 use crate::task::id::TaskId;
 use crate::task::state::{OPEN_STATES, RETRYABLE_STATES};
@@ -19,6 +20,7 @@ pub struct BulkFilter {
     #[schema(value_type = Vec<i64>)]
     pub ids: Vec<TaskId>,
     /// Only tasks in one of these states.
+    #[schema(value_type = Vec<StateName>)]
     pub states: Vec<String>,
     /// Only tasks of this DAG.
     pub dag_id: Option<String>,

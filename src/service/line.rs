@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use chrono::SecondsFormat;
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -64,7 +64,7 @@ impl LineView {
         let bytes = self
             .line_base64
             .and_then(|text| BASE64_STANDARD.decode(text).ok());
-        let at = chrono::DateTime::parse_from_rfc3339(&self.time).ok();
+        let at = DateTime::parse_from_rfc3339(&self.time).ok();
         LogRow {
             seq: self.seq,
             try_number: self.try_number,
@@ -81,7 +81,7 @@ impl LineView {
 /// The moment of a log line, to the nanosecond.
 #[must_use]
 pub fn stamp(stamp_ns: i64) -> String {
-    chrono::DateTime::from_timestamp_nanos(stamp_ns).to_rfc3339_opts(SecondsFormat::Nanos, true)
+    DateTime::from_timestamp_nanos(stamp_ns).to_rfc3339_opts(SecondsFormat::Nanos, true)
 }
 
 /// Which of a log's lines are wanted.
@@ -94,6 +94,24 @@ pub struct LogFilter {
 }
 
 impl LogFilter {
+    /// Lines of this container, from this moment on.
+    #[must_use]
+    pub fn new(container: Option<String>, since: Option<DateTime<Utc>>) -> Self {
+        let nanoseconds = |moment: DateTime<Utc>| {
+            // What lies outside the centuries that fit lies before or behind every line.
+            let far = if moment > DateTime::UNIX_EPOCH {
+                i64::MAX
+            } else {
+                i64::MIN
+            };
+            moment.timestamp_nanos_opt().unwrap_or(far)
+        };
+        Self {
+            container,
+            since_ns: since.map(nanoseconds),
+        }
+    }
+
     /// Whether a line is among them.
     #[must_use]
     pub fn takes(&self, row: &LogRow) -> bool {

@@ -25,6 +25,6 @@ pub use overview::{Lately, Slot};
 pub use stats::{EngineView, Stats};
 pub use tasks::{Service, ServiceError};
 pub use view::{
-    ChangeView, HistoryView, PodView, SubmittedView, TaskDetail, TaskView, TriggerOfTask,
-    TriggerView,
+    ChangeView, HistoryView, PodView, StateName, SubmittedView, TaskDetail, TaskView,
+    TriggerOfTask, TriggerView,
 };

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::clock::Timestamp;
 use crate::store::{ChangeRow, HistoryRow, Submitted, TaskRow, TriggerRow};
@@ -32,7 +34,7 @@ pub struct TaskView {
     pub map_index: i32,
     /// Where it is in its life.
     #[serde(deserialize_with = "state_word")]
-    #[schema(value_type = String)]
+    #[schema(value_type = StateName)]
     pub state: StateWord,
     /// Whether it has ended.
     pub is_final: bool,
@@ -77,6 +79,21 @@ pub struct TaskView {
     #[schema(value_type = Option<String>, format = DateTime)]
     pub finished_at: Option<Timestamp>,
 }
+
+/// The words for states, as a schema.
+pub struct StateName;
+
+impl PartialSchema for StateName {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("Where a task is in its life."))
+            .enum_values(Some(STATE_NAMES))
+            .into()
+    }
+}
+
+impl ToSchema for StateName {}
 
 /// One of the words for states, as the program knows them.
 fn state_word<'de, D: Deserializer<'de>>(from: D) -> Result<&'static str, D::Error> {

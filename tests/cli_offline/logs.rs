@@ -144,6 +144,9 @@ fn the_end_of_a_log_is_counted_in_lines_of_containers() {
         ("--tail 0", ""),
         ("--since-time 2026-11-24T08:00:01Z", "two\nthree\n"),
         ("--since-time 2026-11-24T09:00:01+01:00 --tail 1", "three\n"),
+        // Moments that no number of nanoseconds reaches.
+        ("--since-time 8313-10-16T06:43:53Z", ""),
+        ("--since-time 1066-10-14T09:00:00Z --tail 1", "three\n"),
     ] {
         let done = sandbox.adjourn(&format!("logs 1 {words}"));
         assert_eq!(done.good(), printed, "{words}");

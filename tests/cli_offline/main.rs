@@ -17,3 +17,4 @@ mod settings;
 mod tasks;
 mod upgrades;
 mod usage;
+mod xcom;

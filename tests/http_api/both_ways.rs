@@ -29,7 +29,7 @@ fn home() -> Home {
     submit("task_id: a\ndag_id: other\nrun_id: r\nmap_index: 3\nimage: busybox\n");
     home.run(&["cancel", "2", "3"]).expect(0);
     home.change("UPDATE tasks SET state = 'failed', claim_rank = NULL, entry = NULL, owner = NULL, lease_until = NULL, finished_at = submitted_at + 1500, failure_kind = 'failed', exit_code = 3, reason = 'it said no' WHERE id = 1");
-    home.change("INSERT INTO xcom VALUES (1, 'return_value', '{\"z\": 0.30000000000000004, \"a\": [1e300, 18446744073709551615, \"ü\"]}')");
+    home.change("INSERT INTO xcom VALUES (1, 'return_value', '{\"z\": 0.30000000000000004, \"a\": [1e300, 18446744073709551615, \"ü\"]}'), (1, 'words', '\"two\\nlines\"')");
     home
 }
 
@@ -106,12 +106,24 @@ fn every_command_says_the_same() {
         "describe 1 2 -o yaml",
         "describe other/a/r/3 -o jsonl",
         "describe 9",
+        "xcom 1",
+        "xcom 1 -o json",
+        "xcom 1 -o name",
+        "xcom default/logs/r return_value",
+        "xcom 1 return_value -o yaml",
+        "xcom 1 words",
+        "xcom 1 none",
+        "xcom 2",
+        "xcom 2 none",
+        "xcom 9",
         "logs 1",
         "logs -f 1",
         "logs 1 --tail 1500",
         "logs 1 --tail 3 -c side --prefix",
         "logs 1 --tail 0",
         "logs 1 --timestamps --since-time 2026-11-24T08:00:04Z",
+        "logs 1 --since-time 8313-10-16T06:43:53Z",
+        "logs 1 --since-time 1066-10-14T09:00:00Z --tail 1",
         "logs 1 -o jsonl",
         "logs 1 -o json",
         "logs 2",
@@ -144,6 +156,19 @@ fn every_command_says_the_same() {
         let there = with(&["--server", &daemon.url()]);
         assert_eq!(here, there, "adjourn {command}");
     }
+}
+
+/// A moment that no number of nanoseconds reaches is one all the same.
+#[test]
+fn a_log_from_a_far_moment_on() {
+    let daemon = Daemon::of(home());
+    let lines = |since: &str| {
+        let path = format!("/api/v1/tasks/1/log?limit=10&since={since}");
+        let page = daemon.get(&path).send().expect(200).json();
+        page["lines"].as_array().unwrap().len()
+    };
+    assert_eq!(lines("8313-10-16T06:43:53Z"), 0);
+    assert_eq!(lines("1066-10-14T09:00:00Z"), 10);
 }
 
 #[test]

@@ -56,6 +56,111 @@ fn it_is_whole() {
     assert!(ids.len() >= 22, "{ids:?}");
 }
 
+/// What a parameter may be, with everything that it refers to.
+fn schema_of(document: &Value, operation: &str, name: &str) -> Value {
+    let mut found = document["paths"].as_object().unwrap().values();
+    let operation = found
+        .find_map(|item| {
+            let mut operations = item.as_object().unwrap().values();
+            operations.find(|each| each["operationId"] == operation)
+        })
+        .unwrap();
+    let mut parameters = operation["parameters"].as_array().unwrap().iter();
+    let parameter = parameters.find(|each| each["name"] == name).unwrap();
+    let mut schema = parameter["schema"].clone();
+    schema["components"] = document["components"].clone();
+    schema
+}
+
+/// Whatever a parameter's schema lets through is understood, and what it does not is refused.
+#[test]
+fn it_says_what_the_names_and_words_in_a_request_may_be() {
+    let daemon = Daemon::alone();
+    let document = daemon.get("/openapi.json").send().expect(200).json();
+    let encoded = |text: &str| {
+        text.bytes()
+            .map(|byte| format!("%{byte:02X}"))
+            .collect::<String>()
+    };
+    let named = |path: fn(&str) -> String, operation: &str, parameter: &str, list: bool| {
+        let schema = schema_of(&document, operation, parameter);
+        let schema = jsonschema::draft202012::new(&schema).unwrap();
+        for name in ["1", "12", "a/b/c", "a/b/c/3", "a/b/c/-1", "é/b c/d"] {
+            let value = if list { json!([name]) } else { json!(name) };
+            assert!(schema.is_valid(&value), "{operation}: {name}");
+            let answer = daemon.get(&path(&encoded(name))).send();
+            assert!([200, 404].contains(&answer.status), "{operation}: {name}");
+        }
+        for name in ["a", "a/b", "a//c", "/b/c", "a/b/c/d", "a/b/c/3/4", "1x"] {
+            let value = if list { json!([name]) } else { json!(name) };
+            assert!(!schema.is_valid(&value), "{operation}: {name}");
+            let refused = daemon.get(&path(&encoded(name))).send().problem(400);
+            assert_eq!(refused.0, "usage", "{operation}: {name}");
+        }
+    };
+    named(
+        |task| format!("/api/v1/tasks/{task}"),
+        "get_task",
+        "task",
+        false,
+    );
+    named(
+        |task| format!("/api/v1/changes?task={task}"),
+        "list_changes",
+        "task",
+        false,
+    );
+    named(
+        |task| format!("/api/v1/tasks?id={task}"),
+        "list_tasks",
+        "id",
+        true,
+    );
+    named(
+        |task| format!("/api/v1/disposals?id={task}"),
+        "count_disposals",
+        "id",
+        true,
+    );
+
+    let ids = schema_of(&document, "count_disposals", "id");
+    assert_eq!(ids["minItems"], 1, "without any there is nothing to count");
+    let states = schema_of(&document, "list_tasks", "state");
+    let states = jsonschema::draft202012::new(&states).unwrap();
+    for state in adjourn::task::state::STATE_NAMES {
+        assert!(states.is_valid(&json!([state])), "{state}");
+    }
+    assert!(!states.is_valid(&json!(["asleep"])));
+    let key = schema_of(&document, "get_xcom_value", "key");
+    assert!(
+        !jsonschema::draft202012::new(&key)
+            .unwrap()
+            .is_valid(&json!(""))
+    );
+}
+
+#[test]
+fn it_says_what_a_task_file_is() {
+    let document: Value = serde_json::from_str(&adjourn::http::document()).unwrap();
+    let body = &document["paths"]["/api/v1/tasks"]["post"]["requestBody"]["content"];
+    let mut schema = body["application/json"]["schema"].clone();
+    schema["components"] = document["components"].clone();
+    let schema = jsonschema::draft202012::new(&schema).unwrap();
+    let task = json!({"task_id": "a", "image": "busybox", "retries": 2, "labels": {"a": "b"}});
+    for good in [json!([task, task]), task] {
+        assert!(schema.is_valid(&good), "{good}");
+    }
+    for wrong in [
+        json!([]),
+        json!("a"),
+        json!({}),
+        json!({"task_id": "a", "imgae": "busybox"}),
+        json!({"task_id": "a", "retries": -1}),
+    ] {
+        assert!(!schema.is_valid(&wrong), "{wrong}");
+    }
+}
+
 #[test]
 fn each_path_of_it_answers_and_answers_fit_their_schemas() {
     let daemon = Daemon::alone();

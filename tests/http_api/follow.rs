@@ -123,10 +123,12 @@ fn a_follower_survives_the_end_of_its_daemon() {
     let mut log = daemon.get(&format!("/api/v1/tasks/{id}/log/events")).open();
     let asked = |daemon: &Daemon| {
         let metrics = daemon.get("/metrics").send().expect(200).text();
-        let count = metrics
-            .lines()
-            .find_map(|line| line.strip_prefix("adjourn_http_requests_total{code=\"200\"} "));
-        count.map_or(0, |count| count.parse::<u64>().unwrap())
+        let answers = metrics.lines().filter(|line| {
+            line.starts_with("adjourn_http_requests_total{") && line.contains("code=\"200\"")
+        });
+        answers
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
+            .sum::<u64>()
     };
     let mut follower = daemon.home.start(&["wait", &id, "--server", &daemon.url()]);
     // Its own questions are counted, too: more of them than ours say that it has arrived.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use adjourn::local_cluster::process::{ClusterDir, StartOptions, start, stop};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::Api;
 use kube::api::{AttachParams, DeleteParams, ListParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -134,6 +134,16 @@ impl Cluster {
         let pod: Pod = serde_json::from_value(pod.clone()).unwrap();
         let (api, params) = (self.api(), PostParams::default());
         self.runtime.block_on(api.create(&params, &pod)).unwrap();
+    }
+
+    /// Keeps a secret for pods, as its owner would.
+    #[allow(dead_code, reason = "for the tests of secrets alone")]
+    pub fn keep_secret(&self, name: &str, key: &str, value: &str) {
+        let secret = serde_json::json!({"metadata": {"name": name}, "stringData": {key: value}});
+        let secret: Secret = serde_json::from_value(secret).unwrap();
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), NAMESPACE);
+        let params = PostParams::default();
+        self.runtime.block_on(api.create(&params, &secret)).unwrap();
     }
 
     /// Runs a command in a pod's container; a pod that has ended is let be.

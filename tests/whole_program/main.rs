@@ -7,6 +7,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../http_api/client.rs"]
+#[allow(dead_code, reason = "not every program of tests needs all of it")]
+mod client;
+
+mod answers;
 mod backups;
 mod cancelling;
 mod clusters;
@@ -18,6 +23,7 @@ mod doctor;
 mod documents;
 mod engines;
 mod faults;
+mod inherited;
 mod interrupts;
 mod log_bytes;
 mod network;

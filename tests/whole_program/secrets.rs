@@ -6,15 +6,19 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::answers;
 use crate::support::{Finished, Home, script, with};
 
 /// What gives access to a cluster, or may not be read: to be found nowhere at all.
-const CREDENTIALS: [&str; 5] = [
+const CREDENTIALS: [&str; 7] = [
     "canary-token",
     "canary-password",
     "canary-exec-env",
     "canary-forbidden",
     "canary-allowed",
+    // What a Secret of the cluster holds, and that in base64.
+    "canary-of-the-cluster",
+    "Y2FuYXJ5LW9mLXRoZS1jbHVzdGVy",
 ];
 
 /// What a task's own definition holds: in that one column, because it cannot run without.
@@ -72,7 +76,10 @@ fn planted() -> (Home, String) {
     let home = Home::new()
         .set("ALLOWED", "canary-allowed")
         .set("FORBIDDEN", "canary-forbidden")
+        .set("ADJOURN_HTTP_LISTEN", "127.0.0.1:0")
         .set("RUST_LOG", "trace");
+    home.cluster()
+        .keep_secret(&home.dag, "kept", "canary-of-the-cluster");
     let (config, token) = kubeconfig(&home);
     let settings = format!(
         "[templates]\nallowed_env = [\"ALLOWED\"]\n[connections.kubernetes_default]\nkube_config = '''{config}'''\n"
@@ -96,7 +103,13 @@ fn task(home: &Home, name: &str, words: &str) -> Value {
                 "FROM_PARAM": "{{ params.token }}",
                 "FROM_ENVIRONMENT": "{{ env.ALLOWED }}",
             },
-            "pod_runtime_info_envs": [{"name": "LISTED", "value": "canary-listed"}],
+            "pod_runtime_info_envs": [
+                {"name": "LISTED", "value": "canary-listed"},
+                {"name": "REFERRED", "valueFrom": {"secretKeyRef": {"name": &home.dag, "key": "kept"}}},
+            ],
+            "secrets": [
+                {"deploy_type": "env", "deploy_target": "DEPLOYED", "secret": &home.dag, "key": "kept"},
+            ],
             "init_containers": [{
                 "name": "init",
                 "image": crate::support::image(),
@@ -138,8 +151,15 @@ fn command_lines() -> Vec<u8> {
 #[test]
 fn a_secret_is_shown_nowhere() {
     let (home, token) = planted();
-    let serve = home.serve();
-    let good = "echo '{}' > /airflow/xcom/return.json";
+    let serve = home.start(&["serve"]);
+    let ready = serve.until_err("readiness", |said| {
+        said.contains("adjourn serve: ready") && said.ends_with('\n')
+    });
+    let ready = ready.split("adjourn serve: ready").nth(1).unwrap();
+    let place = ready.split("http://").nth(1).unwrap();
+    let place = place.split(')').next().unwrap();
+    // The container has the cluster's secret, in both ways.
+    let good = "test $(printf %s \"$DEPLOYED\" | wc -c) = 21 && test \"$DEPLOYED\" = \"$REFERRED\" && echo '{}' > /airflow/xcom/return.json";
     let done = home.submit(&task(&home, "done", good));
     let failed = home.submit(&task(&home, "failed", "exit 3"));
     let mut of_dict = task(&home, "of-dict", "exit 4");
@@ -172,6 +192,14 @@ fn a_secret_is_shown_nowhere() {
     for id in [&done, &failed, &of_dict, &unmade] {
         said(&home.run(&["wait", id]), &token);
     }
+    assert_eq!(home.describe(&done)["state"], "success");
+    let ended = [&done, &failed, &of_dict, &unmade].map(String::as_str);
+    let asked = answers::every(place, &ended, &waits, |what, bytes| {
+        clean(what, bytes, &token);
+    });
+    assert!(asked > 60, "{asked}");
+    let wrong_file = std::fs::read(&wrong).unwrap();
+    answers::refusals(place, &wrong_file, |what, bytes| clean(what, bytes, &token));
     let refused = home.run(&["submit", &forbidden]).expect(2);
     assert!(
         refused.stderr.contains("env.FORBIDDEN is not defined"),

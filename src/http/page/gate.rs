@@ -18,6 +18,7 @@ use crate::http::access::Caller;
 use crate::http::guard::{
     Peer, asks_for_this_machine, comes_from_here, in_time, kind_of, not_too_often, whole,
 };
+use crate::http::metrics::Route;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::server::Api;
 
@@ -40,6 +41,7 @@ pub(super) async fn gate(
     request: Request<Body>,
     next: Next,
 ) -> Response {
+    let route = Route::of(&request);
     let answered = async {
         match admit(&api, request).await {
             Ok(request) => next.run(request).await,
@@ -49,6 +51,7 @@ pub(super) async fn gate(
     let mut response = in_time(&api, answered)
         .await
         .unwrap_or_else(|problem| fault::page(&problem));
+    api.scrape.count(&route, response.status());
     let headers = response.headers_mut();
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, POLICY),

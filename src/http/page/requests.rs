@@ -60,7 +60,7 @@ mod tests {
                     adjourn_kubernetes_requests_total{verb=\"get\",code=\"404\"} 2\n\
                     adjourn_kubernetes_requests_total{verb=\"get\",code=\"503\"} 2\n\
                     adjourn_kubernetes_requests_total{verb=\"get\",code=\"0\"} 1\n\
-                    adjourn_http_requests_total{code=\"500\"} 7\n# EOF\n";
+                    adjourn_http_requests_total{route=\"/\",code=\"500\"} 7\n# EOF\n";
         let requests = Requests::read(text);
         assert_eq!((requests.all, requests.failed), (100, 3));
         assert_eq!(requests.rate, "3.0 %");

@@ -1,17 +1,16 @@
 //! Posting a document to a web server, over HTTP or HTTPS.
 
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Uri, header};
 use http_body_util::Full;
 
-use crate::http_client::{HttpClient, USER_AGENT, client, with_causes};
+use crate::http_client::{HttpClient, HttpClientError, USER_AGENT, with_causes};
 
-/// Posts documents. All clones share one client, which is made at first use.
+/// Posts documents. All clones share one client.
 #[derive(Clone, Default)]
-pub struct Post(Arc<OnceLock<Result<HttpClient, String>>>);
+pub struct Post(HttpClient);
 
 /// Where a document goes.
 #[derive(Clone)]
@@ -38,9 +37,9 @@ pub enum PostError {
         /// How long it asked to be left alone.
         retry_after: Option<Duration>,
     },
-    /// There is no client: no certificates to check servers by.
-    #[error("no HTTP client can be made: {0}")]
-    NoClient(String),
+    /// There are no certificates to check servers by.
+    #[error("{0}")]
+    NoRoots(String),
 }
 
 impl PostError {
@@ -51,7 +50,7 @@ impl PostError {
             Self::Refused { status, .. } => {
                 status.is_server_error() || *status == http::StatusCode::TOO_MANY_REQUESTS
             }
-            Self::NoClient(_) => false,
+            Self::NoRoots(_) => false,
         }
     }
 
@@ -59,7 +58,7 @@ impl PostError {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Refused { retry_after, .. } => *retry_after,
-            Self::Silent(_) | Self::Broken(_) | Self::NoClient(_) => None,
+            Self::Silent(_) | Self::Broken(_) | Self::NoRoots(_) => None,
         }
     }
 }
@@ -72,8 +71,6 @@ impl Post {
         json: Bytes,
         limit: Duration,
     ) -> Result<(), PostError> {
-        let client = self.0.get_or_init(client).as_ref();
-        let client = client.map_err(|error| PostError::NoClient(error.clone()))?;
         let mut request = Request::post(address.uri.clone())
             .body(Full::new(json))
             .map_err(|error| PostError::Broken(error.to_string()))?;
@@ -84,10 +81,13 @@ impl Post {
         );
         headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
         headers.extend(address.headers.clone());
-        let answer = tokio::time::timeout(limit, client.request(request))
+        let answer = tokio::time::timeout(limit, self.0.request(request))
             .await
             .map_err(|_| PostError::Silent(limit))?
-            .map_err(|error| PostError::Broken(with_causes(&error)))?;
+            .map_err(|error| match error {
+                HttpClientError::NoRoots(_) => PostError::NoRoots(error.to_string()),
+                HttpClientError::Broken(_) => PostError::Broken(with_causes(&error)),
+            })?;
         if answer.status().is_success() {
             return Ok(());
         }
