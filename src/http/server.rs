@@ -23,7 +23,7 @@ use tower::ServiceExt;
 
 use super::access::Access;
 use super::guard::Peer;
-use super::metrics::{Scrape, measure_lag};
+use super::metrics::{Scrape, measure_lag, watch_overdue};
 use super::router::{document, posts, router};
 use crate::listen::{Bounds, Door};
 use crate::service::Service;
@@ -162,6 +162,7 @@ impl Server {
             }
         });
         task.spawn(measure_lag(metrics.loop_lag, api.stopping.clone()));
+        task.spawn(watch_overdue(Arc::clone(&api)));
         Ok(Self {
             address,
             tls,

@@ -20,6 +20,7 @@ mod engines;
 mod faults;
 mod interrupts;
 mod log_bytes;
+mod metrics;
 mod network;
 mod on_local_cluster;
 mod outside;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::board::Board;
 use super::counts::{Counters, WatchCounts};
@@ -191,6 +192,14 @@ impl Subscription {
     #[must_use]
     pub fn latest(&self) -> Option<Arc<PodObservation>> {
         self.slot.latest()
+    }
+
+    /// When the newest observation arrived from the cluster: by the watch, by a list, or as the
+    /// answer to a look at this pod. Told once for each observation, whoever asks, so that what is
+    /// measured from it is not measured twice.
+    #[must_use]
+    pub fn take_arrival(&self) -> Option<Instant> {
+        self.slot.take_arrival()
     }
 
     /// Waits for an observation that this subscription has not handed out here yet, and gives the
