@@ -15,9 +15,11 @@ use std::time::Duration;
 use rand::RngExt;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
+use tracing::Instrument;
 
 use super::attempt::deadline_event;
 use super::running::Shared;
+use super::spans;
 use crate::clock::{Clock, Timestamp};
 use crate::store::{StoreError, StoredTrigger};
 use crate::task::deferral::TriggerEvent;
@@ -238,6 +240,13 @@ async fn time_is_up(shared: Arc<Shared>, task: TaskId, fence: Fence) -> (TaskId,
 /// Stores the event; a store that is unwell is waited for, since the event must not be lost. Says
 /// whether it was stored: one that came too late is not.
 async fn fire(shared: &Shared, task: TaskId, fence: Fence, event: TriggerEvent) -> bool {
+    let span = spans::fire(shared, task, &event);
+    store_event(shared, task, fence, event)
+        .instrument(span)
+        .await
+}
+
+async fn store_event(shared: &Shared, task: TaskId, fence: Fence, event: TriggerEvent) -> bool {
     let mut delay = Duration::from_millis(100);
     loop {
         let now = shared.clock.now();

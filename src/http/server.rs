@@ -16,6 +16,7 @@ use hyper::body::Incoming;
 use hyper_util::service::TowerToHyperService;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -67,8 +68,8 @@ pub struct ApiOptions {
 pub(super) struct Api {
     pub(super) service: Service,
     pub(super) access: Access,
-    pub(super) settings: ApiSettings,
-    pub(super) limiter: Option<Limiter>,
+    /// What clients may do. Never borrowed over a wait: it is replaced while requests are answered.
+    pub(super) may: watch::Sender<May>,
     /// Whether TLS is spoken.
     pub(super) tls: bool,
     pub(super) stopping: CancellationToken,
@@ -80,6 +81,25 @@ pub(super) struct Api {
     pub(super) document: Arc<str>,
     /// The paths to which something may be sent.
     pub(super) posts: HashSet<String>,
+}
+
+/// What clients may do, and who has done how much of it.
+pub(super) struct May {
+    pub(super) settings: ApiSettings,
+    pub(super) limiter: Option<Limiter>,
+}
+
+impl May {
+    fn of(settings: ApiSettings) -> Self {
+        Self {
+            // Twice as many at once: a page asks for several things together.
+            limiter: settings.requests_per_second.map(|rate| {
+                let burst = rate.saturating_mul(NonZeroU32::MIN.saturating_add(1));
+                RateLimiter::hashmap(Quota::per_second(rate).allow_burst(burst))
+            }),
+            settings,
+        }
+    }
 }
 
 /// Why the API does not answer.
@@ -114,7 +134,6 @@ impl Server {
             address: "the socket".to_owned(),
             source,
         })?;
-        let per_second = options.settings.requests_per_second;
         let streams = Gauge::default();
         let metrics = options.service.store().metrics().clone();
         let api = Arc::new(Api {
@@ -123,13 +142,8 @@ impl Server {
             // Those who ask much keep no reader from the engine.
             service: options.service.with_own_readers(),
             access: options.access,
-            // Twice as many at once: a page asks for several things together.
-            limiter: per_second.map(|rate| {
-                let burst = rate.saturating_mul(NonZeroU32::MIN.saturating_add(1));
-                RateLimiter::hashmap(Quota::per_second(rate).allow_burst(burst))
-            }),
             tls: options.tls.is_some(),
-            settings: options.settings,
+            may: watch::Sender::new(May::of(options.settings)),
             stopping: CancellationToken::new(),
             ready: AtomicBool::new(false),
             document: document().into(),
@@ -182,6 +196,11 @@ impl Server {
     pub fn url(&self) -> String {
         let scheme = if self.tls { "https" } else { "http" };
         format!("{scheme}://{}", self.address)
+    }
+
+    /// Goes on with other settings: requests that come from now on are held to them.
+    pub fn use_settings(&self, settings: ApiSettings) {
+        self.api.may.send_replace(May::of(settings));
     }
 
     /// The engine works.

@@ -11,5 +11,6 @@ mod limits;
 mod model;
 mod random;
 mod support;
+mod upgrades;
 mod views;
 mod writes;

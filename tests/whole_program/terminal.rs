@@ -104,7 +104,7 @@ fn a_line_at_the_terminal_tells_what_run_waits_for() {
     let home = Home::new();
     let file = home.task(&counting(&home, "one"));
     let mut run = AtTerminal::start(home.command(&["run", &file]));
-    run.until("task 1 deferred, pod ");
+    run.until("task 1 deferred, pod Running, ");
     run.until("resumes");
     assert_eq!(run.end(), Some(0), "{}", run.drawn());
     run.until("task 1 succeeded");
@@ -120,8 +120,43 @@ fn a_bar_at_the_terminal_tells_how_many_tasks_of_a_run_have_ended() {
     let file = home.task(&json!([counting(&home, "a"), counting(&home, "b")]));
     let mut run = AtTerminal::start(home.command(&["run", &file]));
     run.until("0/2");
+    run.until("a deferred, pod Running, ");
+    run.until("b deferred, pod Running, ");
     assert_eq!(run.end(), Some(0), "{}", run.drawn());
     run.until("task 2 succeeded");
+    let drawn = run.drawn();
+    for name in ["a", "b"] {
+        for number in 1..=3 {
+            let line = format!("[{name}] line {number}\r\n");
+            assert_eq!(drawn.matches(&line).count(), 1, "{line} in {drawn:?}");
+        }
+    }
+}
+
+#[test]
+fn many_tasks_share_a_few_bars_and_are_all_counted() {
+    let home = Home::new().set("ADJOURN_WORKER_SLOTS", "3");
+    let tasks: Vec<Value> = (0..11)
+        .map(|number| script(&home.dag, &format!("t{number}"), "sleep 1"))
+        .collect();
+    let mut run = AtTerminal::start(home.command(&["run", &home.task(&json!(tasks))]));
+    run.until("0/11");
+    run.until("10/11");
+    assert_eq!(run.end(), Some(0), "{}", run.drawn());
+    let drawn = run.drawn();
+    for number in 0..11 {
+        let task = number + 1;
+        assert!(
+            drawn.contains(&format!("task {task} succeeded")),
+            "{drawn:?}"
+        );
+        assert!(drawn.contains(&format!("t{number} ")), "{drawn:?}");
+    }
+    // What is drawn at once is between two moves of the cursor up to its beginning.
+    let at_once = drawn
+        .split("\x1b[1A")
+        .map(|part| part.matches("resumes").count());
+    assert!(at_once.max().unwrap_or_default() <= 9, "{drawn:?}");
 }
 
 #[test]
@@ -183,41 +218,6 @@ fn a_log_is_followed_from_before_the_pod_through_a_daemons_death_to_the_verdict(
     let done = follow.finish().expect(0);
     assert_eq!(done.text(), "line 1\nline 2\nline 3\n");
     assert!(done.stderr.contains("task 1 succeeded"), "{done:?}");
-}
-
-#[test]
-fn bash_completes_the_ids_of_tasks() {
-    let home = Home::without_cluster();
-    home.submit(&script("nightly", "train", "exit 0"));
-    home.submit(&script("nightly", "test", "exit 0"));
-    let script = home.run(&["completions", "bash"]).expect(0);
-    let asked = format!(
-        "{}\nask() {{ COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); \
-         _clap_complete_adjourn; echo \"${{COMPREPLY[*]}}\"; }}\n\
-         ask adjourn describe ''\nask adjourn descr\n",
-        script.text()
-    );
-    let mut shell = Command::new("bash");
-    let like = home.command(&[]);
-    shell.args(["-c", &asked]).env_clear();
-    for (name, value) in like.get_envs() {
-        if let Some(value) = value {
-            shell.env(name, value);
-        }
-    }
-    let output = shell.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    let lines: Vec<&str> = said.lines().collect();
-    assert!(
-        lines[0].contains('2') && lines[0].contains('1'),
-        "{said}{told}"
-    );
-    assert!(lines[1].contains("describe"), "{said}{told}");
-    for shell in ["zsh", "fish"] {
-        let script = home.run(&["completions", shell]).expect(0);
-        assert!(script.text().contains("ADJOURN_COMPLETE"), "{shell}");
-    }
 }
 
 #[test]

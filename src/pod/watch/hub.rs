@@ -119,6 +119,14 @@ impl PodWatchHub {
         self.inner.counters.snapshot()
     }
 
+    /// The newest that was seen of a pod, if any watch shows it or remembers it. Costs a look at each
+    /// watch; who waits for a pod has a [`Subscription`].
+    #[must_use]
+    pub fn latest(&self, uid: &str) -> Option<Arc<PodObservation>> {
+        let watches = self.inner.lock();
+        watches.values().find_map(|watch| watch.board.latest(uid))
+    }
+
     /// How many watches there are.
     #[must_use]
     pub fn watches(&self) -> usize {
