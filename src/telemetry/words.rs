@@ -74,6 +74,8 @@ pub fn start(
     let (filter, handle) = reload::Layer::new(filter(settings, default_level)?);
     let words = fmt::layer()
         .with_writer(io::stderr)
+        // A stderr that takes nothing is told nothing else either: that would end the program.
+        .log_internal_errors(false)
         .with_ansi(colours_wanted());
     let words = match settings.format {
         LogFormat::Text => words.boxed(),

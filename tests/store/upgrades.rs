@@ -63,14 +63,15 @@ const ROWS: &str = r#"
 
 /// Logs as schemas before blocks had them: a row a line.
 const LOG_ROWS: &str = r#"
-    INSERT INTO log_lines VALUES
+    INSERT INTO log_lines
+    SELECT column1, column2, column3, column4, column5, column6, CAST(column7 AS BLOB)
+    FROM (VALUES
         (1, 1, 1, 'base', 1700000001000000001, 'event', 'Normal Started: "it" runs'),
         (1, 2, 1, 'base', 1700000001000000002, 'output', 'first "line" \ of ünïcode'),
         (1, 3, 1, 'base', 1700000001000000003, 'output', x'00ff80fe'),
         (1, 4, 1, 'base', 1700000001000000003, 'gap', 'lines are missing'),
         (1, 5, 1, 'base', 1700000001000000007, 'output', ''),
-        (2, 1, 1, 'base', 1700000001500000000, 'output', 'ERROR');
-    UPDATE log_lines SET line = CAST(line AS BLOB);
+        (2, 1, 1, 'base', 1700000001500000000, 'output', 'ERROR'));
 "#;
 
 /// The same in blocks.
@@ -138,7 +139,7 @@ type Content = BTreeMap<String, (Vec<String>, Vec<String>)>;
 async fn look(connection: &mut SqliteConnection, table: &str, columns: &[String]) -> Vec<String> {
     let quoted: Vec<String> = columns.iter().map(|it| format!("quote({it})")).collect();
     let question = format!(
-        "SELECT {} AS row FROM {table} ORDER BY row",
+        "SELECT {} AS shown FROM {table} ORDER BY shown",
         quoted.join(" || ', ' || ")
     );
     sqlx::query_scalar(AssertSqlSafe(question))

@@ -62,12 +62,12 @@ fn fish_completes_commands_and_the_ids_and_keys_of_tasks() {
     let words = r#"
         source $SCRIPT
         complete -C 'adjourn describe '
-        echo --
+        echo next
         complete -C 'adjourn descr'
-        echo --
+        echo next
         complete -C 'adjourn logs -f nightly/tr'"#;
     let said = said(&home, &["fish", "--no-config"], words);
-    let parts: Vec<&str> = said.split("--\n").collect();
+    let parts: Vec<&str> = said.split("next\n").collect();
     let ids: Vec<&str> = parts[0]
         .lines()
         .map(|line| line.split('\t').next().unwrap())
@@ -81,24 +81,33 @@ fn fish_completes_commands_and_the_ids_and_keys_of_tasks() {
 #[test]
 fn zsh_completes_commands_and_the_ids_and_keys_of_tasks() {
     let home = home();
-    // Zsh completes only at a terminal: it is given one, keys are pressed, its line is read.
+    // Zsh completes only at a terminal: it is given one, keys are pressed, and Ctrl-X shows the line
+    // that came of them. Where several words would do, it lists them.
     let words = r#"
         zmodload zsh/zpty
         ask() {
             zpty shell zsh -f -i
-            zpty -w shell "PS1='READY>'; autoload -U compinit; compinit -u -D; source $SCRIPT"
-            zpty -w shell "zstyle ':completion:*' list-prompt ''; LISTMAX=1000; bindkey '^I' expand-or-complete; print -n END; print OF SETUP"
-            zpty -r -m shell seen '*ENDOF SETUP*'
-            zpty -n -w shell "$1"$'\t'
-            zpty -r -m shell seen "*$2*"
+            zpty -w shell "PS1='> '; autoload -U compinit; compinit -u -D; source $SCRIPT; LISTMAX=1000"
+            zpty -w shell "show() { print -r -- \"LINE<\$BUFFER>\" }; zle -N show; bindkey '^X' show; print -n SET; print UP"
+            zpty -r shell seen $'*SETUP\r\n*'
+            zpty -w -n shell "$1"$'\t'"$3"
+            zpty -r shell seen "*$2*"
             print -r -- "$seen"
             zpty -d shell
         }
-        ask 'adjourn descr' 'adjourn describe '
-        ask 'adjourn logs -f nightly/tr' 'nightly/train/'
-        ask 'adjourn describe ' 'nightly/test/'"#;
+        ask 'adjourn descr' 'LINE<*>' $'\x18'
+        ask 'adjourn logs -f nightly/tr' 'LINE<*>' $'\x18'
+        ask 'adjourn describe ' 'nightly/test/*nightly/train/' ''"#;
     let said = said(&home, &["zsh", "-f"], words);
-    assert!(said.contains("adjourn describe "), "{said}");
-    assert!(said.contains("nightly/train/"), "{said}");
-    assert!(said.contains("nightly/test/"), "{said}");
+    assert!(said.contains("LINE<adjourn describe >"), "{said}");
+    assert!(
+        said.contains("LINE<adjourn logs -f nightly/train/manual__"),
+        "{said}"
+    );
+    let listed = said.rsplit("LINE<").next().unwrap();
+    let listed: Vec<&str> = listed.split_whitespace().collect();
+    let listed = listed.join(" ");
+    for task in ["2 -- nightly/test/", "1 -- nightly/train/"] {
+        assert!(listed.contains(task), "{said}");
+    }
 }

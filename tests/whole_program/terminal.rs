@@ -13,6 +13,18 @@ use serde_json::{Value, json};
 
 use crate::support::{Home, eventually, script, with};
 
+/// A terminal: its end for whoever looks at it, and its end for programs.
+fn terminal() -> (File, File) {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let master = openpt(flags).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let name = ptsname(&master, Vec::new()).unwrap().into_bytes();
+    let name = std::ffi::OsString::from_vec(name);
+    let terminal = File::options().read(true).write(true).open(name).unwrap();
+    (File::from(master), terminal)
+}
+
 /// A program at a terminal of its own, and all that it drew there.
 struct AtTerminal {
     child: Child,
@@ -21,13 +33,7 @@ struct AtTerminal {
 
 impl AtTerminal {
     fn start(mut command: Command) -> Self {
-        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-        let master = openpt(flags).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let name = ptsname(&master, Vec::new()).unwrap().into_bytes();
-        let name = std::ffi::OsString::from_vec(name);
-        let terminal = File::options().read(true).write(true).open(name).unwrap();
+        let (master, terminal) = terminal();
         let child = command
             .env("TERM", "xterm")
             .stdin(terminal.try_clone().unwrap())
@@ -40,7 +46,7 @@ impl AtTerminal {
         let drawn = Arc::new(Mutex::new(String::new()));
         let shared = drawn.clone();
         std::thread::spawn(move || {
-            let (mut master, mut buffer) = (File::from(master), [0; 4096]);
+            let (mut master, mut buffer) = (master, [0; 4096]);
             // It ends with an error when nobody has the terminal open any more.
             while let Ok(length @ 1..) = master.read(&mut buffer) {
                 let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
@@ -218,6 +224,30 @@ fn a_log_is_followed_from_before_the_pod_through_a_daemons_death_to_the_verdict(
     let done = follow.finish().expect(0);
     assert_eq!(done.text(), "line 1\nline 2\nline 3\n");
     assert!(done.stderr.contains("task 1 succeeded"), "{done:?}");
+}
+
+#[test]
+fn a_daemon_whose_terminal_is_closed_ends_in_good_order() {
+    let home = Home::without_cluster();
+    let (mut master, terminal) = terminal();
+    let mut command = home.command(&["serve"]);
+    command.stderr(Stdio::from(terminal));
+    let mut serve = command.spawn().unwrap();
+    drop(command);
+    let (mut said, mut buffer) = (String::new(), [0; 4096]);
+    while !said.contains("adjourn serve: ready") {
+        let length = master.read(&mut buffer).unwrap();
+        said.push_str(&String::from_utf8_lossy(&buffer[..length]));
+    }
+    drop(master);
+    kill(
+        Pid::from_raw(serve.id().try_into().unwrap()),
+        Signal::SIGHUP,
+    )
+    .unwrap();
+    let status = eventually("its end", || serve.try_wait().unwrap());
+    assert_eq!(status.code(), Some(0));
+    assert!(home.sql("SELECT owner FROM engines").is_empty());
 }
 
 #[test]
