@@ -118,6 +118,7 @@ fn of_store(error: &StoreError) -> u8 {
         | StoreError::Foreign { .. }
         | StoreError::NewerSchema { .. }
         | StoreError::KeyTaken { .. }
+        | StoreError::KeyTwice { .. }
         | StoreError::Query(_) => USAGE,
         StoreError::FenceLost { .. }
         | StoreError::Illegal { .. }

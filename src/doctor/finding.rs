@@ -156,6 +156,7 @@ impl Finding {
             | StoreError::FenceLost { .. }
             | StoreError::NotFound(_)
             | StoreError::KeyTaken { .. }
+            | StoreError::KeyTwice { .. }
             | StoreError::Illegal { .. }
             | StoreError::Full { .. }
             | StoreError::Busy { .. }

@@ -74,14 +74,12 @@ fn context(shared: &Arc<Shared>, row: &TaskRow) -> TaskContext {
         definition: row.definition.as_str().into(),
         installation: shared.store.installation().into(),
         clock: shared.clock.clone(),
-        journal: Arc::new(StoreJournal {
-            store: shared.store.clone(),
-            clock: shared.clock.clone(),
-            task: row.id,
-            fence: row.fence,
-            log_bytes: shared.settings().log_bytes,
-            log_is_full: row.log_is_cut(shared.settings().log_bytes).into(),
-        }),
+        journal: Arc::new(StoreJournal::new(
+            shared.store.clone(),
+            shared.clock.clone(),
+            row,
+            shared.settings().log_bytes,
+        )),
     }
 }
 

@@ -175,7 +175,7 @@ impl From<TaskFileErrors> for Problem {
 fn of_store(error: &StoreError) -> ProblemKind {
     match error {
         StoreError::NotFound(_) => ProblemKind::NotFound,
-        StoreError::KeyTaken { .. } => ProblemKind::KeyTaken,
+        StoreError::KeyTaken { .. } | StoreError::KeyTwice { .. } => ProblemKind::KeyTaken,
         StoreError::Illegal { .. } | StoreError::FenceLost { .. } => ProblemKind::Conflict,
         StoreError::Full { .. } | StoreError::Busy { .. } | StoreError::Closed => {
             ProblemKind::Unavailable

@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 
 use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::sqlite::SqliteRow;
 
+use super::change_set::{self, load};
 use super::error::{JobError, StoreError};
 use super::open::Store;
 use super::rows::{TaskRow, to_ms};
 use super::starts::{StartLimits, claimable};
-use super::transition::{Change, transition};
+use super::transition::{Change, Planned, plan};
 use crate::clock::Timestamp;
 use crate::task::id::TaskId;
 use crate::task::state::TaskEvent;
@@ -118,13 +119,12 @@ impl Store {
             .write(move |connection| {
                 Box::pin(async move {
                     let rows = claimable(connection, scope.as_deref(), limit, limits, now).await?;
-                    let mut claimed = Vec::with_capacity(rows.len());
-                    for row in rows {
-                        let change = Change::of(TaskEvent::Claim { lease_until }).by(&owner);
-                        let row = transition(connection, &row, &change, now).await?;
-                        claimed.push(Claimed { row });
-                    }
-                    Ok(claimed)
+                    let change = Change::of(TaskEvent::Claim { lease_until }).by(&owner);
+                    let changes = rows.into_iter().map(|row| plan(row, &change, now));
+                    let changes: Vec<Planned> = changes.collect::<Result<_, _>>()?;
+                    change_set::write(connection, &changes).await?;
+                    let rows = changes.into_iter().map(|change| change.after);
+                    Ok(rows.map(|row| Claimed { row }).collect())
                 })
             })
             .await;
@@ -165,12 +165,20 @@ impl Store {
             .writer
             .write(move |connection| {
                 Box::pin(async move {
-                    let mut reclaimed = Vec::new();
-                    for lapsed in lost {
-                        if reclaim_one(connection, &lapsed, &dead, now).await? {
-                            reclaimed.push(lapsed);
-                        }
-                    }
+                    let rows = load(connection, lost.iter().map(|lapsed| lapsed.task)).await?;
+                    let changes = possible(rows.into_iter().filter_map(|row| {
+                        let owner = row.owner.clone()?;
+                        // It may have come into other hands meanwhile.
+                        let still =
+                            |lapsed: &Lapsed| lapsed.task == row.id && lapsed.owner == owner;
+                        lost.iter()
+                            .any(still)
+                            .then(|| plan_reclaim(row, &dead, now))
+                    }))?;
+                    change_set::write(connection, &changes).await?;
+                    let taken: HashSet<TaskId> = changes.iter().map(|one| one.after.id).collect();
+                    let mut reclaimed = lost;
+                    reclaimed.retain(|lapsed| taken.contains(&lapsed.task));
                     Ok(reclaimed)
                 })
             })
@@ -227,17 +235,11 @@ impl Store {
             .writer
             .write(move |connection| {
                 Box::pin(async move {
-                    let mut queued = 0;
-                    for id in due {
-                        let row = TaskRow::load(connection, TaskId(id)).await?;
-                        let change = Change::of(TaskEvent::RetryDue);
-                        // Another engine may have been faster.
-                        match transition(connection, &row, &change, now).await {
-                            Ok(_) => queued += 1,
-                            Err(error) => ignore_illegal(error)?,
-                        }
-                    }
-                    Ok(queued)
+                    let rows = load(connection, due.into_iter().map(TaskId)).await?;
+                    let change = Change::of(TaskEvent::RetryDue);
+                    let changes = possible(rows.into_iter().map(|row| plan(row, &change, now)))?;
+                    change_set::write(connection, &changes).await?;
+                    Ok(changes.len())
                 })
             })
             .await;
@@ -246,35 +248,23 @@ impl Store {
     }
 }
 
-/// Whether the task was still in the lost hands.
-async fn reclaim_one(
-    connection: &mut SqliteConnection,
-    lapsed: &Lapsed,
-    dead: &HashSet<String>,
-    now: Timestamp,
-) -> Result<bool, JobError> {
-    let row = TaskRow::load(connection, lapsed.task).await?;
-    if row.owner.as_deref() != Some(lapsed.owner.as_str()) {
-        return Ok(false);
-    }
-    let owner_dead = dead.contains(&lapsed.owner);
+fn plan_reclaim(row: TaskRow, dead: &HashSet<String>, now: Timestamp) -> Result<Planned, JobError> {
+    let owner_dead = row.owner.as_ref().is_some_and(|owner| dead.contains(owner));
     let reason = if owner_dead {
         "its worker is dead"
     } else {
         "its worker's lease ended"
     };
     let change = Change::of(TaskEvent::Reclaim { owner_dead }).because(reason);
-    match transition(connection, &row, &change, now).await {
-        Ok(_) => Ok(true),
-        Err(error) => ignore_illegal(error).map(|()| false),
-    }
+    plan(row, &change, now)
 }
 
-/// The task moved on meanwhile: nothing to do, and nothing wrong.
-pub(super) fn ignore_illegal(error: JobError) -> Result<(), JobError> {
-    if error.is_illegal() {
-        Ok(())
-    } else {
-        Err(error)
-    }
+/// Without the changes that have no meaning any more: the task moved on meanwhile, which is nothing
+/// wrong.
+fn possible(
+    changes: impl Iterator<Item = Result<Planned, JobError>>,
+) -> Result<Vec<Planned>, JobError> {
+    changes
+        .filter(|change| !change.as_ref().is_err_and(JobError::is_illegal))
+        .collect()
 }

@@ -1,13 +1,9 @@
 //! What a worker writes about the task that it holds: each write is fenced and whole.
 
-use sqlx::sqlite::SqliteConnection;
-
-use super::disposals::insert_disposals;
 use super::error::{JobError, StoreError};
 use super::open::Store;
-use super::pods::remember_observation;
 use super::rows::TaskRow;
-use super::transition::{Change, transition};
+use super::transition::{Change, Planned, plan};
 use crate::clock::Timestamp;
 use crate::task::deferral::TriggerSpec;
 use crate::task::id::{Fence, TaskId};
@@ -53,9 +49,6 @@ pub enum StepCommit {
     },
 }
 
-/// The key under which a task's result is stored, as the reference names it.
-const RESULT_KEY: &str = "return_value";
-
 /// What a heartbeat learns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Renewal {
@@ -75,23 +68,21 @@ impl Store {
         lease_until: Timestamp,
         now: Timestamp,
     ) -> Result<Renewal, StoreError> {
-        self.writer
-            .write_task(task, move |connection, row| {
-                Box::pin(async move {
-                    let row = row.held(fence)?;
-                    let change = Change::of(TaskEvent::Renew { lease_until });
-                    let row = transition(connection, &row, &change, now).await?;
-                    let cancelling = matches!(
-                        row.state,
-                        TaskState::Running {
-                            cancelling: true,
-                            ..
-                        }
-                    );
-                    Ok(Renewal { cancelling })
-                })
+        let renewed = self
+            .writer
+            .change(task, move |row| {
+                let change = Change::of(TaskEvent::Renew { lease_until });
+                plan(row.held(fence)?, &change, now)
             })
-            .await
+            .await?;
+        let cancelling = matches!(
+            renewed.state,
+            TaskState::Running {
+                cancelling: true,
+                ..
+            }
+        );
+        Ok(Renewal { cancelling })
     }
 
     /// Writes how the step of a held task came out, with everything that belongs to it.
@@ -108,11 +99,8 @@ impl Store {
     ) -> Result<TaskRow, StoreError> {
         let owner = owner.to_owned();
         self.writer
-            .write_task(task, move |connection, row| {
-                Box::pin(async move {
-                    let row = row.held(fence)?;
-                    write_step(connection, &row, &step, &owner, now).await
-                })
+            .change(task, move |row| {
+                plan_step(row.held(fence)?, step, &owner, now)
             })
             .await
     }
@@ -152,70 +140,60 @@ impl Store {
     ) -> Result<TaskRow, StoreError> {
         let reason = reason.to_owned();
         self.writer
-            .write_task(task, move |connection, row| {
-                Box::pin(async move {
-                    let change = Change::of(event).because(&reason);
-                    transition(connection, &row, &change, now).await
-                })
+            .change(task, move |row| {
+                plan(row, &Change::of(event).because(&reason), now)
             })
             .await
     }
 }
 
-async fn write_step(
-    connection: &mut SqliteConnection,
-    row: &TaskRow,
-    step: &StepCommit,
+fn plan_step(
+    row: TaskRow,
+    step: StepCommit,
     owner: &str,
     now: Timestamp,
-) -> Result<TaskRow, JobError> {
-    let (event, ending) = match step {
-        StepCommit::Defer { .. } => (TaskEvent::Defer, None),
-        StepCommit::Complete(ending) => (TaskEvent::Complete, Some(ending)),
-        StepCommit::Skip(ending) => (TaskEvent::Skip, Some(ending)),
-        StepCommit::Fail {
-            ending, retry_at, ..
-        } => (
-            TaskEvent::Fail {
-                retry_at: *retry_at,
-            },
-            Some(ending),
-        ),
-        StepCommit::Killed(ending) => (TaskEvent::Killed, Some(ending)),
-        StepCommit::Postpone { until, .. } => (TaskEvent::Postpone { until: *until }, None),
-        StepCommit::Release { .. } => (TaskEvent::Release, None),
-    };
-    let mut change = Change::of(event).by(owner);
+) -> Result<Planned, JobError> {
     match step {
         StepCommit::Defer { trigger, reason } => {
-            change.trigger = Some(trigger);
-            change.reason = Some(reason);
+            let mut change = Change::of(TaskEvent::Defer).by(owner).because(&reason);
+            change.trigger = Some(&trigger);
+            plan(row, &change, now)
         }
-        StepCommit::Fail { kind, .. } => change.failure = Some(*kind),
-        StepCommit::Postpone { reason, .. } | StepCommit::Release { reason } => {
-            change.reason = Some(reason);
+        StepCommit::Complete(ending) => plan_ending(row, TaskEvent::Complete, owner, ending, now),
+        StepCommit::Skip(ending) => plan_ending(row, TaskEvent::Skip, owner, ending, now),
+        StepCommit::Fail {
+            ending,
+            kind,
+            retry_at,
+        } => {
+            let failed = TaskEvent::Fail { retry_at };
+            let mut planned = plan_ending(row, failed, owner, ending, now)?;
+            planned.after.failure_kind = Some(kind);
+            Ok(planned)
         }
-        StepCommit::Complete(_) | StepCommit::Skip(_) | StepCommit::Killed(_) => {}
-    }
-    if let Some(ending) = ending {
-        change.reason = Some(&ending.reason);
-        change.advice = ending.advice.as_deref();
-        change.exit_code = ending.exit_code;
-        if let Some((pod, observed)) = &ending.observed {
-            remember_observation(connection, row, pod, observed).await?;
+        StepCommit::Killed(ending) => plan_ending(row, TaskEvent::Killed, owner, ending, now),
+        StepCommit::Postpone { until, reason } => {
+            let change = Change::of(TaskEvent::Postpone { until }).by(owner);
+            plan(row, &change.because(&reason), now)
         }
-        insert_disposals(connection, row.id, &ending.disposals, now).await?;
-        if let Some(result) = &ending.result {
-            sqlx::query(
-                "INSERT INTO xcom (task, key, value) VALUES (?, ?, ?)
-                 ON CONFLICT (task, key) DO UPDATE SET value = excluded.value",
-            )
-            .bind(row.id.0)
-            .bind(RESULT_KEY)
-            .bind(result.to_string())
-            .execute(&mut *connection)
-            .await?;
+        StepCommit::Release { reason } => {
+            let change = Change::of(TaskEvent::Release).by(owner);
+            plan(row, &change.because(&reason), now)
         }
     }
-    transition(connection, row, &change, now).await
+}
+
+fn plan_ending(
+    row: TaskRow,
+    event: TaskEvent,
+    owner: &str,
+    ending: Ending,
+    now: Timestamp,
+) -> Result<Planned, JobError> {
+    let mut change = Change::of(event).by(owner).because(&ending.reason);
+    change.advice = ending.advice.as_deref();
+    change.exit_code = ending.exit_code;
+    let mut planned = plan(row, &change, now)?;
+    planned.ending = Some(ending);
+    Ok(planned)
 }

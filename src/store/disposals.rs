@@ -1,12 +1,12 @@
 //! Wishes about pods, kept until they hold.
 
 use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::sqlite::SqliteRow;
 
 use super::claim::Scope;
 use super::error::{JobError, StoreError};
 use super::open::Store;
-use super::pods::{overrides_text, read_connection};
+use super::pods::read_connection;
 use super::rows::{from_ms, to_ms};
 use crate::clock::Timestamp;
 use crate::task::id::TaskId;
@@ -32,43 +32,6 @@ pub struct DueDisposal {
     pub disposal: Disposal,
     /// How often it was tried.
     pub attempts: u32,
-}
-
-pub(super) async fn insert_disposals(
-    connection: &mut SqliteConnection,
-    task: TaskId,
-    disposals: &[Disposal],
-    now: Timestamp,
-) -> Result<(), JobError> {
-    for disposal in disposals {
-        sqlx::query(
-            "INSERT INTO disposals
-                 (task, connection, overrides, server, namespace, name, uid, nonce, action, due_at,
-                  wanted_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(task.0)
-        .bind(&disposal.connection.name)
-        .bind(overrides_text(&disposal.connection))
-        .bind(&disposal.server)
-        .bind(&disposal.namespace)
-        .bind(&disposal.name)
-        .bind(&disposal.uid)
-        .bind(&disposal.nonce)
-        .bind(disposal.action.as_str())
-        .bind(to_ms(now))
-        .bind(to_ms(now))
-        .execute(&mut *connection)
-        .await?;
-        sqlx::query("UPDATE pods SET disposal = ? WHERE task = ? AND namespace = ? AND name = ?")
-            .bind(disposal.action.as_str())
-            .bind(task.0)
-            .bind(&disposal.namespace)
-            .bind(&disposal.name)
-            .execute(&mut *connection)
-            .await?;
-    }
-    Ok(())
 }
 
 impl Store {

@@ -79,6 +79,14 @@ pub enum StoreError {
         /// Who has it.
         task: TaskId,
     },
+    /// Two tasks of one submission have the same key and different definitions.
+    #[error(
+        "the key {key} is submitted twice at once, with different definitions; give one of them another task_id, run_id or map_index"
+    )]
+    KeyTwice {
+        /// The key.
+        key: TaskKey,
+    },
     /// The event has no meaning in the task's state.
     #[error("task {task}: {source}")]
     Illegal {
@@ -139,6 +147,7 @@ impl StoreError {
             | Self::FenceLost { .. }
             | Self::NotFound(_)
             | Self::KeyTaken { .. }
+            | Self::KeyTwice { .. }
             | Self::Illegal { .. }
             | Self::BadRow { .. }
             | Self::Query(_)

@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::sqlite::SqliteRow;
 
 use super::error::JobError;
 use super::logs::LogRow;
+use super::many_rows::Script;
 use super::rows::TaskRow;
 use crate::task::log::{LineKind, LogLine};
 
@@ -98,30 +99,30 @@ fn pack(lines: &[LogLine]) -> serde_json::Result<Vec<Block>> {
 
 /// Writes lines behind those that the task's log has.
 pub(super) async fn insert(
-    connection: &mut SqliteConnection,
+    script: &mut Script<'_>,
     row: &TaskRow,
     lines: &[LogLine],
 ) -> Result<(), JobError> {
+    let insert = "INSERT INTO log_blocks
+                      (task, first_seq, last_seq, try_number, container, kind, lines, raw)
+                  VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
     let mut last_seq = row.log_seq;
     for mut block in pack(lines).map_err(|error| sqlx::Error::Encode(error.into()))? {
         block.lines.push(b']');
         let json =
             String::from_utf8(block.lines).map_err(|error| sqlx::Error::Encode(error.into()))?;
-        sqlx::query(
-            "INSERT INTO log_blocks
-                 (task, first_seq, last_seq, try_number, container, kind, lines, raw)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(row.id.0)
-        .bind(last_seq + 1)
-        .bind(last_seq + block.count)
-        .bind(row.try_number)
-        .bind(block.container)
-        .bind(word(block.kind))
-        .bind(json)
-        .bind(block.raw.as_deref())
-        .execute(&mut *connection)
-        .await?;
+        script
+            .one(insert, |to| {
+                to.add(row.id.0)?;
+                to.add(last_seq + 1)?;
+                to.add(last_seq + block.count)?;
+                to.add(row.try_number)?;
+                to.add(block.container)?;
+                to.add(word(block.kind))?;
+                to.add(json)?;
+                to.add(block.raw.as_deref())
+            })
+            .await?;
         last_seq += block.count;
     }
     Ok(())

@@ -2,10 +2,11 @@
 
 use futures::TryStreamExt;
 use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::sqlite::SqliteRow;
 
 use super::error::{JobError, StoreError};
 use super::log_blocks::{insert, unpack};
+use super::many_rows::{ManyRows, Script, Values};
 use super::open::Store;
 use super::rows::{TaskRow, to_ms};
 use crate::clock::Timestamp;
@@ -32,6 +33,14 @@ pub struct StoredCursor {
     pub container: String,
     /// The cursor.
     pub cursor: LogCursor,
+}
+
+impl StoredCursor {
+    /// Whether it tells of this container.
+    #[must_use]
+    pub fn is_of(&self, pod_uid: &str, container: &str) -> bool {
+        self.pod_uid == pod_uid && self.container == container
+    }
 }
 
 impl Store {
@@ -72,11 +81,17 @@ impl Store {
                 Box::pin(async move {
                     let row = row.held(fence)?;
                     let kept = keep(&row, lines, most);
+                    let mut script = Script::about(connection, 1);
                     if !kept.lines.is_empty() {
-                        insert(connection, &row, &kept.lines).await?;
-                        count(connection, &row, &kept, now).await?;
+                        insert(&mut script, &row, &kept.lines).await?;
+                        count(&mut script, &row, &kept, now).await?;
                     }
-                    move_cursor(connection, task, &cursor).await?;
+                    script
+                        .rows(&CURSORS, &[cursor], |to, cursor| {
+                            spell_cursor(to, task, cursor)
+                        })
+                        .await?;
+                    script.send().await?;
                     let bytes = kept.bytes.saturating_sub(row.log_bytes);
                     Ok((kept.is_cut(most), bytes))
                 })
@@ -86,26 +101,19 @@ impl Store {
         Ok(cut)
     }
 
-    /// How far the log of a container has been read; from the beginning, if never.
+    /// How far the logs of a task's containers have been read: of those that were read at all.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn log_cursor(
-        &self,
-        task: TaskId,
-        pod_uid: &str,
-        container: &str,
-    ) -> Result<LogCursor, StoreError> {
-        let row = sqlx::query(
-            "SELECT * FROM log_cursors WHERE task = ? AND pod_uid = ? AND container = ?",
-        )
-        .bind(task.0)
-        .bind(pod_uid)
-        .bind(container)
-        .fetch_optional(&self.reader)
-        .await
-        .map_err(|error| self.told(error))?;
-        row.map_or_else(|| Ok(LogCursor::default()), |row| read_cursor(&row))
+    pub async fn log_cursors(&self, task: TaskId) -> Result<Vec<StoredCursor>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM log_cursors WHERE task = ?")
+            .bind(task.0)
+            .fetch_all(&self.reader)
+            .await
+            .map_err(|error| self.told(error))?;
+        rows.iter()
+            .map(read_cursor)
+            .collect::<Result<_, _>>()
             .map_err(|error| self.told(error))
     }
 
@@ -176,7 +184,7 @@ impl Store {
 }
 
 async fn count(
-    connection: &mut SqliteConnection,
+    script: &mut Script<'_>,
     row: &TaskRow,
     kept: &Kept,
     now: Timestamp,
@@ -191,26 +199,20 @@ async fn count(
     } else {
         row.last_log_at
     };
-    let written = sqlx::query(
-        "UPDATE tasks SET log_lines = log_lines + ?, log_seq = log_seq + ?, last_log_at = ?,
-                          log_bytes = ?, log_cut = ?
-         WHERE id = ? AND fence = ?",
-    )
-    .bind(i64::try_from(output).unwrap_or(i64::MAX))
-    .bind(i64::try_from(kept.lines.len()).unwrap_or(i64::MAX))
-    .bind(last_log_at.map(to_ms))
-    .bind(i64::try_from(kept.bytes).unwrap_or(i64::MAX))
-    .bind(i64::try_from(kept.cut).unwrap_or(i64::MAX))
-    .bind(row.id.0)
-    .bind(row.fence.0)
-    .execute(connection)
-    .await?
-    .rows_affected();
-    if written == 1 {
-        Ok(())
-    } else {
-        Err(StoreError::FenceLost { task: row.id }.into())
-    }
+    let counted = "UPDATE tasks
+                   SET log_lines = log_lines + ?, log_seq = log_seq + ?, last_log_at = ?,
+                       log_bytes = ?, log_cut = ?
+                   WHERE id = ?";
+    script
+        .one(counted, |to| {
+            to.add(i64::try_from(output).unwrap_or(i64::MAX))?;
+            to.add(i64::try_from(kept.lines.len()).unwrap_or(i64::MAX))?;
+            to.add(last_log_at.map(to_ms))?;
+            to.add(i64::try_from(kept.bytes).unwrap_or(i64::MAX))?;
+            to.add(i64::try_from(kept.cut).unwrap_or(i64::MAX))?;
+            to.add(row.id.0)
+        })
+        .await
 }
 
 /// What of some lines is kept, and how the task's log stands with it.
@@ -278,41 +280,37 @@ fn keep(row: &TaskRow, lines: Vec<LogLine>, most: Option<u64>) -> Kept {
     kept
 }
 
-async fn move_cursor(
-    connection: &mut SqliteConnection,
-    task: TaskId,
-    stored: &StoredCursor,
-) -> Result<(), JobError> {
-    let StoredCursor {
-        pod_uid,
-        container,
-        cursor,
-    } = stored;
-    sqlx::query(
-        "INSERT INTO log_cursors
-             (task, pod_uid, container, container_id, stamp_ns, seen_at_stamp, complete)
-         VALUES (?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (task, pod_uid, container) DO UPDATE
-         SET container_id = excluded.container_id, stamp_ns = excluded.stamp_ns,
-             seen_at_stamp = excluded.seen_at_stamp, complete = excluded.complete",
-    )
-    .bind(task.0)
-    .bind(pod_uid)
-    .bind(container)
-    .bind(&cursor.container_id)
-    .bind(cursor.stamp_ns)
-    .bind(cursor.seen_at_stamp)
-    .bind(cursor.complete)
-    .execute(connection)
-    .await?;
-    Ok(())
+const CURSORS: ManyRows = ManyRows {
+    head: "INSERT INTO log_cursors
+               (task, pod_uid, container, container_id, stamp_ns, seen_at_stamp, complete)
+           SELECT * FROM (",
+    columns: 7,
+    tail: ") WHERE column1 IS NOT NULL
+           ON CONFLICT (task, pod_uid, container) DO UPDATE
+           SET container_id = excluded.container_id, stamp_ns = excluded.stamp_ns,
+               seen_at_stamp = excluded.seen_at_stamp, complete = excluded.complete",
+};
+
+fn spell_cursor(to: &mut Values, task: TaskId, stored: &StoredCursor) -> Result<(), JobError> {
+    let cursor = &stored.cursor;
+    to.add(task.0)?;
+    to.add(&stored.pod_uid)?;
+    to.add(&stored.container)?;
+    to.add(&cursor.container_id)?;
+    to.add(cursor.stamp_ns)?;
+    to.add(cursor.seen_at_stamp)?;
+    to.add(cursor.complete)
 }
 
-fn read_cursor(row: &SqliteRow) -> Result<LogCursor, sqlx::Error> {
-    Ok(LogCursor {
-        container_id: row.try_get("container_id")?,
-        stamp_ns: row.try_get("stamp_ns")?,
-        seen_at_stamp: row.try_get("seen_at_stamp")?,
-        complete: row.try_get("complete")?,
+fn read_cursor(row: &SqliteRow) -> Result<StoredCursor, sqlx::Error> {
+    Ok(StoredCursor {
+        pod_uid: row.try_get("pod_uid")?,
+        container: row.try_get("container")?,
+        cursor: LogCursor {
+            container_id: row.try_get("container_id")?,
+            stamp_ns: row.try_get("stamp_ns")?,
+            seen_at_stamp: row.try_get("seen_at_stamp")?,
+            complete: row.try_get("complete")?,
+        },
     })
 }

@@ -9,6 +9,7 @@
 //! Knows the vocabulary in `task` and nothing else of this crate.
 
 mod backup;
+mod change_set;
 mod checkup;
 mod claim;
 mod clock_step;
@@ -22,11 +23,13 @@ mod inspect;
 mod listing;
 mod log_blocks;
 mod logs;
+mod many_rows;
 mod open;
 mod over_time;
 mod pods;
 mod restore;
 mod retention;
+mod rounds;
 mod rows;
 mod starts;
 mod submit;

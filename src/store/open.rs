@@ -32,6 +32,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many connections read beside the writer.
 const READERS: u32 = 4;
 
+/// How many statements the writer keeps prepared.
+const PREPARED: usize = 200;
+
 /// How soon a change made by another process is noticed.
 const LOOK_AT_OTHERS: Duration = Duration::from_millis(100);
 
@@ -213,6 +216,8 @@ fn writing(path: &Path) -> SqliteConnectOptions {
     options(path)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
+        // Statements about many rows come in several lengths each.
+        .statement_cache_capacity(PREPARED)
 }
 
 /// Answers a connection to a database that is there, ours, and of this program's schema.

@@ -1,14 +1,24 @@
 //! The pods of each attempt: intended before they are created.
 
 use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::sqlite::SqliteRow;
 
 use super::error::{JobError, StoreError};
+use super::many_rows::{ManyRows, Script, THOSE_THAT_ARE};
 use super::open::Store;
-use super::rows::{TaskRow, to_ms};
+use super::rows::to_ms;
 use crate::clock::Timestamp;
 use crate::task::id::{Fence, TaskId};
 use crate::task::pods::{ConnectionRef, DisposalAction, PodIntent, PodRecord};
+
+const PODS: ManyRows = ManyRows {
+    head: "INSERT INTO pods
+               (task, try_number, connection, overrides, server, namespace, name, nonce, body_hash,
+                intended_at)
+           SELECT * FROM (",
+    columns: 10,
+    tail: THOSE_THAT_ARE,
+};
 
 impl Store {
     /// Writes down which pod a held task is about to create.
@@ -26,30 +36,26 @@ impl Store {
             .write_task(task, move |connection, row| {
                 Box::pin(async move {
                     let row = row.held(fence)?;
-                    sqlx::query(
-                        "INSERT INTO pods (task, try_number, connection, overrides, server, namespace, name,
-                                           nonce, body_hash, intended_at)
-                         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    )
-                    .bind(task.0)
-                    .bind(row.try_number)
-                    .bind(&intent.connection.name)
-                    .bind(overrides_text(&intent.connection))
-                    .bind(intent.server)
-                    .bind(intent.namespace)
-                    .bind(intent.name)
-                    .bind(intent.nonce)
-                    .bind(intent.body_hash)
-                    .bind(to_ms(now))
-                    .execute(&mut *connection)
-                    .await?;
+                    let mut script = Script::about(connection, 1);
+                    script
+                        .rows(&PODS, &[intent], |to, intent| {
+                            to.add(task.0)?;
+                            to.add(row.try_number)?;
+                            to.add(&intent.connection.name)?;
+                            to.add(overrides_text(&intent.connection))?;
+                            to.add(&intent.server)?;
+                            to.add(&intent.namespace)?;
+                            to.add(&intent.name)?;
+                            to.add(&intent.nonce)?;
+                            to.add(&intent.body_hash)?;
+                            to.add(to_ms(now))
+                        })
+                        .await?;
                     if !row.pod_live {
-                        sqlx::query("UPDATE tasks SET pod_live = 1 WHERE id = ?")
-                            .bind(task.0)
-                            .execute(connection)
-                            .await?;
+                        let live = "UPDATE tasks SET pod_live = 1 WHERE id = ?";
+                        script.one(live, |to| to.add(task.0)).await?;
                     }
-                    Ok(())
+                    script.send().await
                 })
             })
             .await
@@ -104,23 +110,6 @@ impl Store {
             .map(|record| record.map_err(|error| error.at(self.path())))
             .collect()
     }
-}
-
-/// Keeps what the last look at a pod of the current attempt showed.
-pub(super) async fn remember_observation(
-    connection: &mut SqliteConnection,
-    row: &TaskRow,
-    pod: &str,
-    observed: &serde_json::Value,
-) -> Result<(), JobError> {
-    sqlx::query("UPDATE pods SET observed = ? WHERE task = ? AND try_number = ? AND name = ?")
-        .bind(observed.to_string())
-        .bind(row.id.0)
-        .bind(row.try_number)
-        .bind(pod)
-        .execute(connection)
-        .await?;
-    Ok(())
 }
 
 /// What a task says about its connection, as it is stored.

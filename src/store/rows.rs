@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::sqlite::SqliteRow;
 
 use super::error::{JobError, StoreError};
 use crate::clock::Timestamp;
@@ -168,19 +168,6 @@ impl TaskRow {
             log_cut: row.try_get::<i64, _>("log_cut")?.unsigned_abs(),
             pod_live: row.try_get("pod_live")?,
         })
-    }
-
-    /// The row of a task inside a write, or [`StoreError::NotFound`].
-    pub(super) async fn load(
-        connection: &mut SqliteConnection,
-        id: TaskId,
-    ) -> Result<Self, JobError> {
-        let row = sqlx::query("SELECT * FROM tasks WHERE id = ?")
-            .bind(id.0)
-            .fetch_optional(connection)
-            .await?
-            .ok_or_else(|| StoreError::NotFound(id.to_string()))?;
-        Self::read(&row)
     }
 
     /// The row, if the task is still held with `fence`; or [`StoreError::FenceLost`].

@@ -7,11 +7,11 @@
 
 use sqlx::sqlite::SqliteConnection;
 
+use super::change_set::claim_rank;
 use super::claim::Scope;
 use super::error::{JobError, StoreError};
 use super::open::Store;
 use super::rows::{TaskRow, to_ms};
-use super::transition::claim_rank;
 use crate::clock::Timestamp;
 use crate::task::state::{Entry, TaskState};
 

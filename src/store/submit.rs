@@ -1,13 +1,16 @@
 //! Taking tasks in: idempotent on their key.
 
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use sqlx::sqlite::SqliteConnection;
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
+use super::change_set::claim_rank;
 use super::error::{JobError, StoreError};
+use super::many_rows::{ManyRows, Script, THOSE_THAT_ARE, Values};
 use super::open::Store;
 use super::rows::to_ms;
-use super::transition::claim_rank;
 use crate::clock::Timestamp;
 use crate::task::id::{TaskId, TaskKey};
 use crate::task::retry::RetryPolicy;
@@ -43,7 +46,8 @@ impl Store {
     /// Stores all of `tasks`, or none.
     ///
     /// # Errors
-    /// [`StoreError::KeyTaken`] when a key is there already with another definition.
+    /// [`StoreError::KeyTaken`] when a key is there already with another definition,
+    /// [`StoreError::KeyTwice`] when two of `tasks` claim it with different ones.
     pub async fn submit(
         &self,
         tasks: Vec<NewTask>,
@@ -53,13 +57,7 @@ impl Store {
         let submitted = self
             .writer
             .write(move |connection| {
-                Box::pin(async move {
-                    let mut submitted = Vec::with_capacity(tasks.len());
-                    for task in tasks {
-                        submitted.push(submit_one(connection, task, now).await?);
-                    }
-                    Ok(submitted)
-                })
+                Box::pin(async move { submit_all(connection, tasks, now).await })
             })
             .await;
         crate::failpoint::reach!("submit.after");
@@ -67,75 +65,166 @@ impl Store {
     }
 }
 
-async fn submit_one(
+async fn submit_all(
     connection: &mut SqliteConnection,
-    task: NewTask,
+    tasks: Vec<NewTask>,
     now: Timestamp,
-) -> Result<Submitted, JobError> {
-    let NewTask {
-        key,
-        operator,
-        definition,
-        retry,
-        execution_timeout,
-    } = task;
-    let there: Option<(i64, String, String)> = sqlx::query_as(
-        "SELECT id, operator, definition FROM tasks
-         WHERE dag_id = ? AND task_id = ? AND run_id = ? AND map_index = ?",
-    )
-    .bind(&key.dag_id)
-    .bind(&key.task_id)
-    .bind(&key.run_id)
-    .bind(key.map_index)
-    .fetch_optional(&mut *connection)
-    .await?;
-    if let Some((id, stored_operator, stored)) = there {
-        let id = TaskId(id);
-        if stored != definition || stored_operator != operator {
-            return Err(StoreError::KeyTaken { key, task: id }.into());
+) -> Result<Vec<Submitted>, JobError> {
+    let keys: Vec<TaskKey> = tasks.iter().map(|task| task.key.clone()).collect();
+    let there = stored(connection, &keys).await?;
+    let mut new: HashMap<&TaskKey, &NewTask> = HashMap::new();
+    let mut in_order = Vec::new();
+    for task in &tasks {
+        let key = &task.key;
+        match (there.get(key), new.get(key)) {
+            (Some(stored), _) if !stored.is(task) => {
+                let (key, task) = (key.clone(), stored.id);
+                return Err(StoreError::KeyTaken { key, task }.into());
+            }
+            (None, Some(first)) if !same(first, task) => {
+                return Err(StoreError::KeyTwice { key: key.clone() }.into());
+            }
+            (Some(_), _) | (None, Some(_)) => {}
+            (None, None) => {
+                new.insert(key, task);
+                in_order.push(task);
+            }
         }
-        return Ok(Submitted {
-            id,
-            key,
-            created: false,
-        });
     }
-    let policy = serde_json::to_string(&retry).map_err(|error| {
+    let made = insert(connection, &in_order, now).await?;
+    let mut submitted = Vec::with_capacity(keys.len());
+    let mut told = HashSet::new();
+    for key in keys.iter().cloned() {
+        let (id, created) = match (there.get(&key), made.get(&key)) {
+            (Some(stored), _) => (stored.id, false),
+            (None, Some(id)) => (*id, told.insert(*id)),
+            (None, None) => return Err(StoreError::NotFound(key.to_string()).into()),
+        };
+        submitted.push(Submitted { id, key, created });
+    }
+    Ok(submitted)
+}
+
+/// What is stored under a key.
+struct Stored {
+    id: TaskId,
+    operator: String,
+    definition: String,
+}
+
+impl Stored {
+    fn is(&self, task: &NewTask) -> bool {
+        self.definition == task.definition && self.operator == task.operator
+    }
+}
+
+fn same(one: &NewTask, other: &NewTask) -> bool {
+    one.definition == other.definition && one.operator == other.operator
+}
+
+/// Those of `keys` that are stored.
+async fn stored(
+    connection: &mut SqliteConnection,
+    keys: &[TaskKey],
+) -> Result<HashMap<TaskKey, Stored>, JobError> {
+    let rows = sqlx::query(
+        "SELECT tasks.id, tasks.dag_id, tasks.task_id, tasks.run_id, tasks.map_index,
+                tasks.operator, tasks.definition
+         FROM json_each(?) AS one
+         CROSS JOIN tasks ON tasks.dag_id = one.value ->> 0 AND tasks.task_id = one.value ->> 1
+                         AND tasks.run_id = one.value ->> 2 AND tasks.map_index = one.value ->> 3",
+    )
+    .bind(as_json(keys))
+    .fetch_all(connection)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let stored = Stored {
+                id: TaskId(row.try_get("id")?),
+                operator: row.try_get("operator")?,
+                definition: row.try_get("definition")?,
+            };
+            Ok((key(row)?, stored))
+        })
+        .collect()
+}
+
+/// Stores tasks whose keys are free; answers their ids.
+async fn insert(
+    connection: &mut SqliteConnection,
+    tasks: &[&NewTask],
+    now: Timestamp,
+) -> Result<HashMap<TaskKey, TaskId>, JobError> {
+    let last: i64 = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM tasks")
+        .fetch_one(&mut *connection)
+        .await?;
+    let mut script = Script::about(connection, tasks.len());
+    script
+        .rows(&TASKS, tasks, |to, task| spell(to, task, now))
+        .await?;
+    script
+        .one(
+            "INSERT INTO history (task, at, event, from_state, to_state, try_number, fence)
+             SELECT id, submitted_at, 'submit', NULL, state, try_number, fence
+             FROM tasks WHERE id > ? ORDER BY id",
+            |to| to.add(last),
+        )
+        .await?;
+    script.send().await?;
+    let rows = sqlx::query(
+        "SELECT id, dag_id, task_id, run_id, map_index FROM tasks WHERE id > ? ORDER BY id",
+    )
+    .bind(last)
+    .fetch_all(connection)
+    .await?;
+    rows.iter()
+        .map(|row| Ok((key(row)?, TaskId(row.try_get("id")?))))
+        .collect()
+}
+
+const TASKS: ManyRows = ManyRows {
+    head: "INSERT INTO tasks
+               (dag_id, task_id, run_id, map_index, operator, definition, state, entry, claim_rank,
+                not_before, max_tries, retry_policy, execution_timeout_ms, submitted_at, changed_at)
+           SELECT * FROM (",
+    columns: 15,
+    tail: THOSE_THAT_ARE,
+};
+
+fn spell(to: &mut Values, task: &NewTask, now: Timestamp) -> Result<(), JobError> {
+    let policy = serde_json::to_string(&task.retry).map_err(|error| {
         StoreError::Query(format!("the retry policy cannot be stored: {error}"))
     })?;
-    let id: i64 = sqlx::query_scalar(
-        "INSERT INTO tasks
-             (dag_id, task_id, run_id, map_index, operator, definition, state, entry, claim_rank,
-              not_before, max_tries, retry_policy, execution_timeout_ms, submitted_at, changed_at)
-         VALUES (?, ?, ?, ?, ?, ?, 'queued', 'execute', ?, ?, ?, ?, ?, ?, ?)
-         RETURNING id",
-    )
-    .bind(&key.dag_id)
-    .bind(&key.task_id)
-    .bind(&key.run_id)
-    .bind(key.map_index)
-    .bind(&operator)
-    .bind(&definition)
-    .bind(claim_rank(Entry::Execute))
-    .bind(to_ms(now))
-    .bind(retry.retries.saturating_add(1))
-    .bind(policy)
-    .bind(execution_timeout.map(|timeout| i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX)))
-    .bind(to_ms(now))
-    .bind(to_ms(now))
-    .fetch_one(&mut *connection)
-    .await?;
-    sqlx::query(
-        "INSERT INTO history (task, at, event, from_state, to_state, try_number, fence)
-         VALUES (?, ?, 'submit', NULL, 'queued', 1, 0)",
-    )
-    .bind(id)
-    .bind(to_ms(now))
-    .execute(connection)
-    .await?;
-    Ok(Submitted {
-        id: TaskId(id),
-        key,
-        created: true,
+    let timeout = task.execution_timeout;
+    to.add(&task.key.dag_id)?;
+    to.add(&task.key.task_id)?;
+    to.add(&task.key.run_id)?;
+    to.add(task.key.map_index)?;
+    to.add(&task.operator)?;
+    to.add(&task.definition)?;
+    to.add("queued")?;
+    to.add(Entry::Execute.as_str())?;
+    to.add(claim_rank(Entry::Execute))?;
+    to.add(to_ms(now))?;
+    to.add(task.retry.retries.saturating_add(1))?;
+    to.add(policy)?;
+    to.add(timeout.map(|timeout| i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX)))?;
+    to.add(to_ms(now))?;
+    to.add(to_ms(now))
+}
+
+/// Keys as `json_each` takes them, each a list of its parts.
+fn as_json(keys: &[TaskKey]) -> String {
+    let parts =
+        |key: &TaskKey| serde_json::json!([key.dag_id, key.task_id, key.run_id, key.map_index]);
+    serde_json::Value::Array(keys.iter().map(parts).collect()).to_string()
+}
+
+fn key(row: &SqliteRow) -> Result<TaskKey, sqlx::Error> {
+    Ok(TaskKey {
+        dag_id: row.try_get("dag_id")?,
+        task_id: row.try_get("task_id")?,
+        run_id: row.try_get("run_id")?,
+        map_index: row.try_get("map_index")?,
     })
 }

@@ -1,13 +1,13 @@
-//! The one place that changes a task's state: what the state machine says is written, whole.
-
-use sqlx::sqlite::SqliteConnection;
+//! The one place that decides what a change of a task's state writes: what the state machine says,
+//! whole.
 
 use super::error::{JobError, StoreError};
-use super::rows::{TaskRow, to_ms};
+use super::rows::TaskRow;
 use crate::clock::{self, Timestamp};
 use crate::task::deferral::{TriggerEvent, TriggerSpec};
-use crate::task::outcome::FailureKind;
-use crate::task::state::{Effect, Entry, TaskEvent, TaskState, apply};
+use crate::task::id::Fence;
+use crate::task::outcome::Ending;
+use crate::task::state::{Effect, TaskEvent, TaskState, apply};
 
 /// An event and what belongs to it.
 pub(super) struct Change<'a> {
@@ -16,7 +16,6 @@ pub(super) struct Change<'a> {
     pub owner: Option<&'a str>,
     /// Why, in words for a person.
     pub reason: Option<&'a str>,
-    pub failure: Option<FailureKind>,
     pub exit_code: Option<i32>,
     pub advice: Option<&'a str>,
     pub trigger: Option<&'a TriggerSpec>,
@@ -29,7 +28,6 @@ impl<'a> Change<'a> {
             event,
             owner: None,
             reason: None,
-            failure: None,
             exit_code: None,
             advice: None,
             trigger: None,
@@ -54,19 +52,54 @@ impl<'a> Change<'a> {
     }
 }
 
-/// Applies `change` to `row` and writes the result; answers the row as it is afterwards.
-pub(super) async fn transition(
-    connection: &mut SqliteConnection,
-    row: &TaskRow,
-    change: &Change<'_>,
-    now: Timestamp,
-) -> Result<TaskRow, JobError> {
+/// A change that is decided and not yet written.
+pub(super) struct Planned {
+    /// The row as it will be.
+    pub after: TaskRow,
+    /// The fence that the row still has.
+    pub held: Fence,
+    /// What the history will say; of a lease that was renewed, nothing.
+    pub remembered: Option<Remembered>,
+    /// What becomes of the row that says what the task waits for.
+    pub trigger: Trigger,
+    /// Whether the pod of the attempt counts as active no more.
+    pub pod_over: bool,
+    /// What the attempt leaves behind, if it ends.
+    pub ending: Option<Ending>,
+}
+
+/// A line of the history, apart from what the row tells.
+pub(super) struct Remembered {
+    pub event: &'static str,
+    pub from: &'static str,
+    pub owner: Option<String>,
+    pub words: Option<String>,
+}
+
+/// What becomes of a task's trigger.
+pub(super) enum Trigger {
+    Unchanged,
+    Gone,
+    Armed { spec: TriggerSpec, owner: String },
+}
+
+/// Decides what `change` makes of `row`.
+pub(super) fn plan(row: TaskRow, change: &Change<'_>, now: Timestamp) -> Result<Planned, JobError> {
     let illegal = |source| StoreError::Illegal {
         task: row.id,
         source,
     };
     let next = apply(row.state, change.event, now).map_err(illegal)?;
-    let mut after = row.clone();
+    let (from, held) = (row.state.as_str(), row.fence);
+    let remembered = (from != next.state.as_str()
+        || !matches!(change.event, TaskEvent::Renew { .. }))
+    .then(|| Remembered {
+        event: change.event.as_str(),
+        from,
+        owner: change.owner.or(row.owner.as_deref()).map(str::to_owned),
+        words: change.words().map(str::to_owned),
+    });
+    let mut after = row;
     after.state = next.state;
     after.changed_at = now;
     after.owner = match next.state {
@@ -80,9 +113,9 @@ pub(super) async fn transition(
         | TaskState::Cancelled => None,
     };
     after.postponed = match change.event {
-        TaskEvent::Postpone { .. } => row.postponed + 1,
+        TaskEvent::Postpone { .. } => after.postponed + 1,
         // A claim alone is no progress: the count of postponements goes on.
-        TaskEvent::Claim { .. } | TaskEvent::Renew { .. } => row.postponed,
+        TaskEvent::Claim { .. } | TaskEvent::Renew { .. } => after.postponed,
         TaskEvent::Defer
         | TaskEvent::Fire
         | TaskEvent::Complete
@@ -103,9 +136,6 @@ pub(super) async fn transition(
         after.reason = change.words().map(str::to_owned);
         after.advice = change.advice.map(str::to_owned);
     }
-    if change.failure.is_some() {
-        after.failure_kind = change.failure;
-    }
     if change.exit_code.is_some() {
         after.exit_code = change.exit_code;
     }
@@ -113,16 +143,16 @@ pub(super) async fn transition(
     for effect in next.effects {
         carry_out(&mut after, &mut trigger, *effect, change, now)?;
     }
-    write(connection, row, &after, change, &trigger).await?;
-    if row.pod_live && attempt_is_over(after.state) {
-        // Apart from the rest, so that no other change touches the index of active pods.
-        sqlx::query("UPDATE tasks SET pod_live = 0 WHERE id = ?")
-            .bind(after.id.0)
-            .execute(&mut *connection)
-            .await?;
-        after.pod_live = false;
-    }
-    Ok(after)
+    let pod_over = after.pod_live && attempt_is_over(after.state);
+    after.pod_live &= !pod_over;
+    Ok(Planned {
+        after,
+        held,
+        remembered,
+        trigger,
+        pod_over,
+        ending: None,
+    })
 }
 
 /// Whether the pod of the attempt, if it has one, counts as active no more.
@@ -137,22 +167,11 @@ fn attempt_is_over(state: TaskState) -> bool {
     }
 }
 
-/// What becomes of the row that says what the task waits for.
-enum Trigger<'a> {
-    Unchanged,
-    Gone,
-    Armed {
-        spec: &'a TriggerSpec,
-        owner: &'a str,
-        now: Timestamp,
-    },
-}
-
-fn carry_out<'a>(
+fn carry_out(
     after: &mut TaskRow,
-    trigger: &mut Trigger<'a>,
+    trigger: &mut Trigger,
     effect: Effect,
-    change: &Change<'a>,
+    change: &Change<'_>,
     now: Timestamp,
 ) -> Result<(), JobError> {
     match effect {
@@ -180,7 +199,10 @@ fn carry_out<'a>(
                 }
                 .into());
             };
-            *trigger = Trigger::Armed { spec, owner, now };
+            *trigger = Trigger::Armed {
+                spec: spec.clone(),
+                owner: owner.to_owned(),
+            };
         }
         Effect::DisarmTrigger => *trigger = Trigger::Gone,
         Effect::KeepEvent => after.event = change.fired.cloned(),
@@ -194,184 +216,4 @@ fn carry_out<'a>(
         }
     }
     Ok(())
-}
-
-/// The columns that spell a [`TaskState`].
-struct StateColumns {
-    entry: Option<&'static str>,
-    claim_rank: Option<i64>,
-    not_before: Option<i64>,
-    lease_until: Option<i64>,
-    cancelling: bool,
-}
-
-impl StateColumns {
-    fn of(state: TaskState) -> Self {
-        let mut columns = Self {
-            entry: None,
-            claim_rank: None,
-            not_before: None,
-            lease_until: None,
-            cancelling: false,
-        };
-        match state {
-            TaskState::Queued { entry, not_before } => {
-                columns.entry = Some(entry.as_str());
-                columns.claim_rank = Some(claim_rank(entry));
-                columns.not_before = Some(to_ms(not_before));
-            }
-            TaskState::Running {
-                entry,
-                lease_until,
-                cancelling,
-            } => {
-                columns.entry = Some(entry.as_str());
-                columns.lease_until = Some(to_ms(lease_until));
-                columns.cancelling = cancelling;
-            }
-            TaskState::UpForRetry { retry_at } => columns.not_before = Some(to_ms(retry_at)),
-            TaskState::Deferred
-            | TaskState::Success
-            | TaskState::Failed
-            | TaskState::Skipped
-            | TaskState::Cancelled => {}
-        }
-        columns
-    }
-}
-
-/// Kills first, then resumes, then new starts: what is under way is finished first.
-pub(super) fn claim_rank(entry: Entry) -> i64 {
-    match entry {
-        Entry::Kill => 0,
-        Entry::Reentry => 1,
-        Entry::Execute => 2,
-    }
-}
-
-/// All that a change writes is one call: a call to SQLite's thread costs as much as a small
-/// statement does.
-macro_rules! change {
-    ($more:literal) => {
-        concat!(
-            "UPDATE tasks
-             SET state = ?, entry = ?, claim_rank = ?, not_before = ?, lease_until = ?,
-                 cancelling = ?, owner = ?, fence = ?, try_number = ?, max_tries = ?,
-                 deadline = ?, event = ?, postponed = ?, resumes = ?, failure_kind = ?,
-                 reason = ?, advice = ?, exit_code = ?, started_at = ?, finished_at = ?,
-                 changed_at = ?
-             WHERE id = ? AND fence = ?;",
-            $more
-        )
-    };
-}
-
-/// And the history, of a row that was there.
-macro_rules! change_and_remember {
-    ($more:literal) => {
-        concat!(
-            change!(
-                "INSERT INTO history
-                     (task, at, event, from_state, to_state, try_number, fence, owner, reason)
-                 SELECT ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE changes() = 1;"
-            ),
-            $more
-        )
-    };
-}
-
-const CHANGE: &str = change!("");
-const CHANGE_AND_REMEMBER: &str = change_and_remember!("");
-const CHANGE_AND_DISARM: &str = change_and_remember!("DELETE FROM triggers WHERE task = ?");
-const CHANGE_AND_ARM: &str = change_and_remember!(
-    "INSERT INTO triggers
-         (task, fence, kind, version, kwargs, owner, deferred_at, next_log_at, deadline)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-);
-
-/// Writes the row, and the change into the history: but not that a lease was renewed.
-async fn write(
-    connection: &mut SqliteConnection,
-    before: &TaskRow,
-    after: &TaskRow,
-    change: &Change<'_>,
-    trigger: &Trigger<'_>,
-) -> Result<(), JobError> {
-    let state = StateColumns::of(after.state);
-    let event = after
-        .event
-        .as_ref()
-        .map(serde_json::to_string)
-        .transpose()
-        .map_err(|error| StoreError::BadRow {
-            task: after.id,
-            detail: error.to_string(),
-        })?;
-    let remembered = before.state.as_str() != after.state.as_str()
-        || !matches!(change.event, TaskEvent::Renew { .. });
-    let statement = match trigger {
-        Trigger::Unchanged if !remembered => CHANGE,
-        Trigger::Unchanged => CHANGE_AND_REMEMBER,
-        Trigger::Gone => CHANGE_AND_DISARM,
-        Trigger::Armed { .. } => CHANGE_AND_ARM,
-    };
-    let mut query = sqlx::query(statement)
-        .bind(after.state.as_str())
-        .bind(state.entry)
-        .bind(state.claim_rank)
-        .bind(state.not_before)
-        .bind(state.lease_until)
-        .bind(state.cancelling)
-        .bind(&after.owner)
-        .bind(after.fence.0)
-        .bind(after.try_number)
-        .bind(after.max_tries)
-        .bind(after.deadline.map(to_ms))
-        .bind(event)
-        .bind(after.postponed)
-        .bind(after.resumes)
-        .bind(after.failure_kind.map(FailureKind::as_str))
-        .bind(&after.reason)
-        .bind(&after.advice)
-        .bind(after.exit_code)
-        .bind(after.started_at.map(to_ms))
-        .bind(after.finished_at.map(to_ms))
-        .bind(to_ms(after.changed_at))
-        .bind(after.id.0)
-        .bind(before.fence.0);
-    if remembered {
-        query = query
-            .bind(after.id.0)
-            .bind(to_ms(after.changed_at))
-            .bind(change.event.as_str())
-            .bind(before.state.as_str())
-            .bind(after.state.as_str())
-            .bind(after.try_number)
-            .bind(after.fence.0)
-            .bind(change.owner.or(before.owner.as_deref()))
-            .bind(change.words());
-    }
-    match trigger {
-        Trigger::Unchanged => {}
-        Trigger::Gone => query = query.bind(after.id.0),
-        Trigger::Armed { spec, owner, now } => {
-            query = query
-                .bind(after.id.0)
-                .bind(after.fence.0)
-                .bind(&spec.kind)
-                .bind(spec.version)
-                .bind(spec.kwargs.to_string())
-                .bind(*owner)
-                .bind(to_ms(*now))
-                .bind(spec.next_log_at.map(to_ms))
-                .bind(after.deadline.map(to_ms));
-        }
-    }
-    let written = query.execute(connection).await?.rows_affected();
-    // With a fence that was lost neither the row nor its history is written.
-    if written > u64::from(remembered) {
-        Ok(())
-    } else {
-        Err(StoreError::FenceLost { task: after.id }.into())
-    }
 }

@@ -9,7 +9,7 @@ use super::claim::Scope;
 use super::error::{JobError, StoreError};
 use super::open::Store;
 use super::rows::{TaskRow, from_ms};
-use super::transition::{Change, transition};
+use super::transition::{Change, plan};
 use crate::clock::Timestamp;
 use crate::task::deferral::{TriggerEvent, TriggerSpec};
 use crate::task::id::{Fence, TaskId};
@@ -163,15 +163,13 @@ impl Store {
         now: Timestamp,
     ) -> Result<TaskRow, StoreError> {
         self.writer
-            .write_task(task, move |connection, row| {
-                Box::pin(async move {
-                    if row.fence != fence || row.state != TaskState::Deferred {
-                        return Err(StoreError::FenceLost { task }.into());
-                    }
-                    let mut change = Change::of(TaskEvent::Fire);
-                    change.fired = Some(&event);
-                    transition(connection, &row, &change, now).await
-                })
+            .change(task, move |row| {
+                if row.fence != fence || row.state != TaskState::Deferred {
+                    return Err(StoreError::FenceLost { task }.into());
+                }
+                let mut change = Change::of(TaskEvent::Fire);
+                change.fired = Some(&event);
+                plan(row, &change, now)
             })
             .await
     }

@@ -1,8 +1,9 @@
 //! The one writer: commits what arrives together in one transaction.
 //!
-//! A caller hands in a job and awaits its reply, which comes only after the commit. Each job runs
-//! in a savepoint of its own, so that one that fails takes nothing else down. A caller that goes
-//! away does not take its job with it: the job is either committed or it is not.
+//! A caller hands in a change or a job and awaits its reply, which comes only after the commit.
+//! Changes of state are written together, in rounds. Each job runs in a savepoint of its own, so
+//! that one that fails takes nothing else down. A caller that goes away takes nothing with it: what
+//! it handed in is either committed or it is not.
 
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
@@ -16,7 +17,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::error::{JobError, StoreError};
+use super::rounds::{ChangeJob, write_changes};
 use super::rows::TaskRow;
+use super::transition::Planned;
 use crate::metrics::Metrics;
 use crate::task::id::TaskId;
 
@@ -31,7 +34,7 @@ const LOCK_TRIES: u32 = 5;
 const CLOSING: Duration = Duration::from_secs(1);
 
 /// Tells a caller how its job went, once it is known whether the group was committed.
-type Deliver = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+pub(super) type Deliver = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 /// A caller's wish with its reply inside.
 trait Job: Send {
@@ -98,10 +101,16 @@ where
     }
 }
 
+/// What is handed in.
+enum Wish {
+    Change(ChangeJob),
+    Job(Box<dyn Job>),
+}
+
 /// A handle to the writer task.
 #[derive(Clone)]
 pub(super) struct Writer {
-    jobs: mpsc::Sender<Box<dyn Job>>,
+    wishes: mpsc::Sender<Wish>,
     path: PathBuf,
     pub(super) metrics: Metrics,
 }
@@ -119,7 +128,7 @@ impl Writer {
         path: PathBuf,
         changed: watch::Sender<u64>,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
-        let (jobs, queue) = mpsc::channel(4 * GROUP);
+        let (wishes, queue) = mpsc::channel(4 * GROUP);
         let metrics = Metrics::default();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -143,7 +152,7 @@ impl Writer {
             .name("store-writer".to_owned())
             .spawn(move || runtime.block_on(work))?;
         let writer = Self {
-            jobs,
+            wishes,
             path,
             metrics,
         };
@@ -158,8 +167,23 @@ impl Writer {
             + Send
             + 'static,
     {
-        self.hand_in(None, move |connection, _| work(connection))
-            .await
+        self.work(None, move |connection, _| work(connection)).await
+    }
+
+    /// Changes the state of `task` as `plan` decides from its row; answers the row as it is
+    /// afterwards, once that is durable.
+    pub(super) async fn change(
+        &self,
+        task: TaskId,
+        plan: impl FnOnce(TaskRow) -> Result<Planned, JobError> + Send + 'static,
+    ) -> Result<TaskRow, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let change = ChangeJob {
+            task,
+            plan: Box::new(plan),
+            reply,
+        };
+        self.hand_in(Wish::Change(change), answer).await
     }
 
     /// As [`Writer::write`], for work that begins with the row of `task`: it is read in the call
@@ -171,7 +195,7 @@ impl Writer {
             + Send
             + 'static,
     {
-        self.hand_in(Some(task), move |connection, row| {
+        self.work(Some(task), move |connection, row| {
             let read = row
                 .ok_or_else(|| StoreError::NotFound(task.to_string()).into())
                 .and_then(|row| TaskRow::read(&row));
@@ -183,7 +207,7 @@ impl Writer {
         .await
     }
 
-    async fn hand_in<T, F>(&self, task: Option<TaskId>, work: F) -> Result<T, StoreError>
+    async fn work<T, F>(&self, task: Option<TaskId>, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: for<'c> FnOnce(
@@ -200,10 +224,16 @@ impl Writer {
             reply,
             path: self.path.clone(),
         };
-        self.jobs
-            .send(Box::new(job))
-            .await
-            .map_err(|_| StoreError::Closed)?;
+        self.hand_in(Wish::Job(Box::new(job)), answer).await
+    }
+
+    async fn hand_in<T>(
+        &self,
+        wish: Wish,
+        answer: oneshot::Receiver<Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let handed = self.wishes.send(wish).await;
+        handed.map_err(|_| StoreError::Closed)?;
         let answer = answer.await.map_err(|_| StoreError::Closed)?;
         if answer.as_ref().is_err_and(StoreError::is_fence_lost) {
             self.metrics.fenced_writes.inc();
@@ -214,7 +244,7 @@ impl Writer {
 
 /// What lies between two jobs of a group.
 #[derive(Debug, Clone, Copy)]
-enum Between {
+pub(super) enum Between {
     /// The first one begins.
     Begin,
     /// What the one before it did is kept.
@@ -241,7 +271,7 @@ impl Between {
 }
 
 /// Begins a job's savepoint and reads the row of its task, if it has one.
-async fn enter(
+pub(super) async fn enter(
     connection: &mut SqliteConnection,
     between: Between,
     task: Option<TaskId>,
@@ -263,7 +293,7 @@ async fn enter(
 /// Commits what is handed in until nobody can hand in more; gives the connection back.
 async fn run(
     mut connection: SqliteConnection,
-    mut queue: mpsc::Receiver<Box<dyn Job>>,
+    mut queue: mpsc::Receiver<Wish>,
     path: PathBuf,
     changed: watch::Sender<u64>,
     commits: Histogram,
@@ -278,22 +308,30 @@ async fn run(
     connection
 }
 
-async fn commit_group(
-    connection: &mut SqliteConnection,
-    group: &mut Vec<Box<dyn Job>>,
-    path: &Path,
-) {
-    if let Err(why) = begin(connection, path).await {
-        for job in group.drain(..) {
-            job.refuse(why.clone());
+async fn commit_group(connection: &mut SqliteConnection, group: &mut Vec<Wish>, path: &Path) {
+    let (mut changes, mut jobs) = (Vec::new(), Vec::new());
+    for wish in group.drain(..) {
+        match wish {
+            Wish::Change(change) => changes.push(change),
+            Wish::Job(job) => jobs.push(job),
         }
-        return;
     }
-    let mut deliveries = Vec::with_capacity(group.len());
-    // An error here means that the transaction itself is lost, and with it every job of the group.
-    let mut lost: Option<StoreError> = None;
+    let mut deliveries = Vec::with_capacity(changes.len() + jobs.len());
     let mut between = Between::Begin;
-    for job in group.drain(..) {
+    // An error means that the transaction itself is lost, and with it all of the group.
+    let mut lost = begin(connection, path).await.err();
+    let begun = lost.is_none();
+    if begun {
+        let written = write_changes(
+            connection,
+            path,
+            &mut between,
+            &mut changes,
+            &mut deliveries,
+        );
+        lost = written.await.err();
+    }
+    for job in jobs {
         if let Some(why) = &lost {
             job.refuse(why.clone());
             continue;
@@ -309,9 +347,15 @@ async fn commit_group(
         };
         let (keep, deliver) = job.run(connection, row).await;
         between = if keep { Between::Keep } else { Between::Undo };
-        deliveries.push((keep, deliver));
+        deliveries.push(deliver);
     }
-    if lost.is_none() && deliveries.last().is_some_and(|(keep, _)| !keep) {
+    for change in changes {
+        change.refuse(lost.clone().unwrap_or(StoreError::Closed));
+    }
+    if !begun {
+        return;
+    }
+    if lost.is_none() && matches!(between, Between::Undo) {
         let undone = connection.execute("ROLLBACK TO job").await;
         lost = undone.err().map(|error| StoreError::from_sql(path, error));
     }
@@ -330,7 +374,7 @@ async fn commit_group(
         Some(why) => Err(why),
         None => ended.map(|_| ()),
     };
-    for (_, deliver) in deliveries {
+    for deliver in deliveries {
         deliver(committed.clone());
     }
 }

@@ -218,8 +218,8 @@ async fn a_log_beyond_its_bound_is_cut_with_one_mark_and_goes_on_under_a_higher_
     assert!(row.log_is_cut(Some(30)) && row.log_is_cut(Some(20)));
     assert!(!row.log_is_cut(Some(50)) && !row.log_is_cut(None));
     // The cursor has moved on over what was left out.
-    let stood = store.log_cursor(task, "u1", "base").await.unwrap();
-    assert_eq!(stood.stamp_ns, 7);
+    let stood = store.log_cursors(task).await.unwrap();
+    assert_eq!(stood[0].cursor.stamp_ns, 7);
 
     assert!(append(7, 12, 50).await);
     let now = shown().await;

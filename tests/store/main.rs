@@ -11,6 +11,7 @@ mod limits;
 mod model;
 mod random;
 mod support;
+mod together;
 mod upgrades;
 mod views;
 mod writes;

@@ -1,7 +1,7 @@
 //! What a worker writes: lines, failures, verdicts.
 
 use adjourn::store::{Scope, StepCommit, StoreError};
-use adjourn::task::log::{LogCursor, LogLine};
+use adjourn::task::log::LogLine;
 use adjourn::task::outcome::{Ending, FailureKind};
 use adjourn::task::pods::{Disposal, DisposalAction};
 use adjourn::task::state::TaskState;
@@ -38,12 +38,9 @@ async fn lines_and_cursor_are_appended_together_and_in_order() {
     assert_eq!(stored[1234].line.text[..], *b"line 1234");
     assert_eq!(stored[2500].line.text[..], *b"");
     assert_eq!(stored[2501].line.text[..], *b"\xff\x00\xfe");
-    let kept = store.log_cursor(id, "u1", "base").await.unwrap();
-    assert_eq!(kept, cursor(2501).cursor);
-    assert_eq!(
-        store.log_cursor(id, "u2", "base").await.unwrap(),
-        LogCursor::default()
-    );
+    let kept = store.log_cursors(id).await.unwrap();
+    assert_eq!(kept, [cursor(2501)]);
+    assert!(kept[0].is_of("u1", "base") && !kept[0].is_of("u2", "base"));
 }
 
 #[tokio::test]

@@ -1,0 +1,152 @@
+//! Statements that take many rows at once.
+//!
+//! A call to SQLite's thread costs as much as a small statement does. So what belongs together is
+//! sent together: many rows with one statement, and the statements about a single change as one.
+
+use sqlx::sqlite::{SqliteArguments, SqliteConnection};
+use sqlx::{Arguments, AssertSqlSafe, Encode, Sqlite, Type};
+
+use super::error::JobError;
+
+/// How many rows a statement may take at the most.
+const MOST: usize = 64;
+
+/// A statement around a list of rows, of which those that begin with NULL are to be passed over:
+/// lists come in few lengths, so that each statement is prepared once, and are filled up with such
+/// rows.
+pub(super) struct ManyRows {
+    /// What stands before the rows.
+    pub head: &'static str,
+    /// How many values a row has.
+    pub columns: usize,
+    /// What stands behind the rows.
+    pub tail: &'static str,
+}
+
+/// What stands behind the rows of an `INSERT … SELECT * FROM (`.
+pub(super) const THOSE_THAT_ARE: &str = ") WHERE column1 IS NOT NULL";
+
+impl ManyRows {
+    fn write(&self, text: &mut String, rows: usize) {
+        text.push_str(self.head);
+        text.push_str(" VALUES ");
+        for row in 0..rows {
+            text.push_str(if row == 0 { "(?" } else { ", (?" });
+            for _ in 1..self.columns {
+                text.push_str(", ?");
+            }
+            text.push(')');
+        }
+        text.push(' ');
+        text.push_str(self.tail);
+        text.push_str(";\n");
+    }
+}
+
+/// The values of statements, in their order.
+#[derive(Default)]
+pub(super) struct Values(SqliteArguments);
+
+impl Values {
+    pub(super) fn add<'t, T>(&mut self, value: T) -> Result<(), JobError>
+    where
+        T: Encode<'t, Sqlite> + Type<Sqlite>,
+    {
+        let added = Arguments::add(&mut self.0, value);
+        added.map_err(|error| sqlx::Error::Encode(error).into())
+    }
+}
+
+/// Statements on their way to SQLite.
+pub(super) struct Script<'c> {
+    connection: &'c mut SqliteConnection,
+    /// Whether they wait for each other, to go as one call.
+    together: bool,
+    text: String,
+    values: Values,
+}
+
+impl<'c> Script<'c> {
+    /// Statements about `changes` changes. Those about a single one go together: of more, there
+    /// would be so many different texts that none were found prepared.
+    pub(super) fn about(connection: &'c mut SqliteConnection, changes: usize) -> Self {
+        Self {
+            connection,
+            together: changes <= 1,
+            text: String::new(),
+            values: Values::default(),
+        }
+    }
+
+    /// Runs `statement` with all of `rows`, each spelled by `spell`; nothing if there are none.
+    pub(super) async fn rows<T>(
+        &mut self,
+        statement: &ManyRows,
+        rows: &[T],
+        spell: impl Fn(&mut Values, &T) -> Result<(), JobError>,
+    ) -> Result<(), JobError> {
+        for some in rows.chunks(MOST) {
+            let length = some.len().next_power_of_two();
+            statement.write(&mut self.text, length);
+            for row in some {
+                spell(&mut self.values, row)?;
+            }
+            for _ in 0..(length - some.len()) * statement.columns {
+                self.values.add(None::<i64>)?;
+            }
+            self.send_unless_together().await?;
+        }
+        Ok(())
+    }
+
+    /// Runs `statement` with the values that `spell` gives it.
+    pub(super) async fn one(
+        &mut self,
+        statement: &'static str,
+        spell: impl FnOnce(&mut Values) -> Result<(), JobError>,
+    ) -> Result<(), JobError> {
+        self.text.push_str(statement);
+        self.text.push_str(";\n");
+        spell(&mut self.values)?;
+        self.send_unless_together().await
+    }
+
+    /// Runs `statement`, whose one value is a JSON list of `numbers`; nothing if there are none.
+    pub(super) async fn numbers(
+        &mut self,
+        statement: &'static str,
+        numbers: &[i64],
+    ) -> Result<(), JobError> {
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        self.one(statement, |to| to.add(as_json(numbers))).await
+    }
+
+    async fn send_unless_together(&mut self) -> Result<(), JobError> {
+        if self.together {
+            return Ok(());
+        }
+        self.send().await
+    }
+
+    /// Sends what still waits.
+    pub(super) async fn send(&mut self) -> Result<(), JobError> {
+        if self.text.is_empty() {
+            return Ok(());
+        }
+        let text = std::mem::take(&mut self.text);
+        let values = std::mem::take(&mut self.values);
+        // Put together from literals of this crate; every value is bound.
+        sqlx::query_with(AssertSqlSafe(text), values.0)
+            .execute(&mut *self.connection)
+            .await?;
+        Ok(())
+    }
+}
+
+/// Numbers as `json_each` takes them.
+pub(super) fn as_json(numbers: &[i64]) -> String {
+    let texts: Vec<String> = numbers.iter().map(i64::to_string).collect();
+    format!("[{}]", texts.join(","))
+}

@@ -1,0 +1,159 @@
+//! Changes of state that arrive together, written together: in rounds, each with one change of a
+//! task at the most.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use sqlx::sqlite::SqliteConnection;
+use tokio::sync::oneshot;
+
+use super::change_set::{load, write};
+use super::error::{JobError, StoreError};
+use super::rows::TaskRow;
+use super::transition::Planned;
+use super::writer::{Between, Deliver, enter};
+use crate::task::id::TaskId;
+
+type Plan = Box<dyn FnOnce(TaskRow) -> Result<Planned, JobError> + Send>;
+
+/// A change that somebody waits for.
+pub(super) struct ChangeJob {
+    pub task: TaskId,
+    /// Decides, from the row of the task, what is to be written.
+    pub plan: Plan,
+    pub reply: oneshot::Sender<Result<TaskRow, StoreError>>,
+}
+
+impl ChangeJob {
+    pub(super) fn refuse(self, why: StoreError) {
+        // A caller that went away does not need to know.
+        let _ = self.reply.send(Err(why));
+    }
+}
+
+/// A change that may be written, and who waits for it.
+struct Ready {
+    planned: Planned,
+    reply: oneshot::Sender<Result<TaskRow, StoreError>>,
+}
+
+impl Ready {
+    fn kept(self) -> Deliver {
+        Box::new(move |committed| {
+            let _ = self.reply.send(committed.map(|()| self.planned.after));
+        })
+    }
+}
+
+/// Takes from `waiting` the first change of each task; leaves the others, in their order.
+fn next_round(waiting: &mut Vec<ChangeJob>) -> Vec<ChangeJob> {
+    let mut tasks = HashSet::new();
+    let (round, later) = (waiting.drain(..)).partition(|change| tasks.insert(change.task));
+    *waiting = later;
+    round
+}
+
+/// Writes `changes` in the open transaction. Those that are written, or may not be, are added to
+/// `deliveries`; an error means that the transaction is lost, with all that is still in `changes`.
+pub(super) async fn write_changes(
+    connection: &mut SqliteConnection,
+    path: &Path,
+    between: &mut Between,
+    changes: &mut Vec<ChangeJob>,
+    deliveries: &mut Vec<Deliver>,
+) -> Result<(), StoreError> {
+    while !changes.is_empty() {
+        let round = next_round(changes);
+        let tasks: Vec<TaskId> = round.iter().map(|change| change.task).collect();
+        let ready = match rows_of(connection, between, tasks).await {
+            Ok(rows) => plan_each(round, rows, path),
+            Err(error) => {
+                let why = error.at(path);
+                round.into_iter().for_each(|job| job.refuse(why.clone()));
+                return Err(why);
+            }
+        };
+        write_round(connection, path, between, ready, deliveries).await?;
+    }
+    Ok(())
+}
+
+/// The rows of a round's tasks, behind a savepoint.
+async fn rows_of(
+    connection: &mut SqliteConnection,
+    between: &mut Between,
+    tasks: Vec<TaskId>,
+) -> Result<HashMap<TaskId, TaskRow>, JobError> {
+    enter(connection, *between, None).await?;
+    *between = Between::Keep;
+    let rows = load(connection, tasks).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
+
+fn plan_each(round: Vec<ChangeJob>, mut rows: HashMap<TaskId, TaskRow>, path: &Path) -> Vec<Ready> {
+    let mut ready = Vec::with_capacity(round.len());
+    for ChangeJob { task, plan, reply } in round {
+        let row = rows.remove(&task);
+        let planned = row
+            .ok_or_else(|| StoreError::NotFound(task.to_string()).into())
+            .and_then(plan);
+        match planned {
+            Ok(planned) => ready.push(Ready { planned, reply }),
+            // Nothing was written for it, and so its answer depends on no commit.
+            Err(error) => {
+                let _ = reply.send(Err(error.at(path)));
+            }
+        }
+    }
+    ready
+}
+
+async fn write_round(
+    connection: &mut SqliteConnection,
+    path: &Path,
+    between: &mut Between,
+    ready: Vec<Ready>,
+    deliveries: &mut Vec<Deliver>,
+) -> Result<(), StoreError> {
+    let (planned, replies): (Vec<_>, Vec<_>) = ready
+        .into_iter()
+        .map(|one| (one.planned, one.reply))
+        .unzip();
+    let written = write(connection, &planned).await;
+    let mut ready = planned
+        .into_iter()
+        .zip(replies)
+        .map(|(planned, reply)| Ready { planned, reply });
+    let Err(error) = written else {
+        deliveries.extend(ready.map(Ready::kept));
+        return Ok(());
+    };
+    // One of them cannot be written. It must not take the others down: each is tried alone.
+    *between = Between::Undo;
+    if ready.len() == 1 {
+        if let Some(one) = ready.next() {
+            let _ = one.reply.send(Err(error.at(path)));
+        }
+        return Ok(());
+    }
+    while let Some(one) = ready.next() {
+        if let Err(error) = enter(connection, *between, None).await {
+            let why = StoreError::from_sql(path, error);
+            for one in std::iter::once(one).chain(ready) {
+                let _ = one.reply.send(Err(why.clone()));
+            }
+            return Err(why);
+        }
+        match write(connection, std::slice::from_ref(&one.planned)).await {
+            Ok(()) => {
+                *between = Between::Keep;
+                deliveries.push(one.kept());
+            }
+            Err(error) => {
+                *between = Between::Undo;
+                let _ = one.reply.send(Err(error.at(path)));
+            }
+        }
+    }
+    Ok(())
+}
