@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::{Home, script, with};
+use crate::support::{Home, Running, eventually, script, with};
 
 /// The labels of every name that is served.
 type Served = BTreeMap<String, BTreeSet<String>>;
@@ -13,13 +13,7 @@ type Served = BTreeMap<String, BTreeSet<String>>;
 /// What a daemon serves once a task has run: a sum by labels appears with its first sample.
 fn scrape() -> (Served, BTreeMap<String, String>) {
     let home = Home::new().set("ADJOURN_HTTP_LISTEN", "127.0.0.1:0");
-    let serve = home.start(&["serve"]);
-    let said = serve.until_err("readiness", |said| said.contains("http://"));
-    let url = said.split("http://").nth(1).unwrap();
-    let url = format!(
-        "http://{}/metrics",
-        url.split([')', '\n', ',']).next().unwrap().trim()
-    );
+    let (_serve, url) = serve(&home);
     // Counted from the first question on.
     curl(&url);
     let task = with(
@@ -46,6 +40,16 @@ fn scrape() -> (Served, BTreeMap<String, String>) {
         names.extend(labels.filter_map(|label| Some(label.split_once('=')?.0.to_owned())));
     }
     (served, kinds)
+}
+
+/// A daemon, and where its metrics are.
+fn serve(home: &Home) -> (Running, String) {
+    let serve = home.start(&["serve"]);
+    let said = serve.until_err("readiness", |said| said.contains("http://"));
+    let place = said.split("http://").nth(1).unwrap();
+    let place = place.split([')', '\n', ',']).next().unwrap().trim();
+    let url = format!("http://{place}/metrics");
+    (serve, url)
 }
 
 fn curl(url: &str) -> String {
@@ -173,4 +177,31 @@ fn metrics_documents_alerts_and_the_dashboard_name_the_same() {
         "what is served is told of in docs/operations.md"
     );
     assert!(families.iter().all(|name| name.starts_with("adjourn_")));
+}
+
+#[test]
+fn only_what_the_cluster_reports_counts_as_detected_and_each_report_once() {
+    let home = Home::new().set("ADJOURN_HTTP_LISTEN", "127.0.0.1:0");
+    let (_serve, url) = serve(&home);
+    let task = with(
+        script(
+            &home.dag,
+            "detected",
+            "for i in 1 2 3; do echo $i; sleep 1; done",
+        ),
+        json!({"poll_interval": 1, "logging_interval": 1}),
+    );
+    let id = home.submit(&task);
+    home.run(&["wait", &id]).expect(0);
+    let detected = || {
+        let text = curl(&url);
+        let count = text
+            .lines()
+            .find_map(|line| line.strip_prefix("adjourn_detection_latency_seconds_count "));
+        count.unwrap().parse::<u64>().unwrap()
+    };
+    eventually("the end of its pod", || (detected() > 0).then_some(()));
+    // It was resumed for its newest lines too, and only time called for that.
+    assert!(home.describe(&id)["resumes"].as_u64().unwrap() >= 2);
+    assert_eq!(detected(), 1);
 }
