@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, lookup_host};
 use super::error::{CliError, sentence};
 use super::output::say;
 use super::situation::Situation;
+use crate::config::Config;
 use crate::http::{
     Access, ApiOptions, ApiSettings, Server, ServerError, TokenError, TokenFile, acceptor,
 };
@@ -83,16 +84,22 @@ pub(super) async fn start(
         service: service.clone(),
         access,
         tls,
-        settings: ApiSettings {
-            requests_per_second: NonZeroU32::new(config.requests_per_second),
-            max_body_bytes: config.max_body_bytes as usize,
-            request_time: Duration::from_secs(config.request_timeout_seconds),
-            allowed_hosts: config.allowed_hosts.clone(),
-        },
+        settings: settings(&situation.config),
     };
     let server =
         Server::start(options, listener).map_err(|error| CliError::Failed(sentence(&error)))?;
     Ok(Some(server))
+}
+
+/// What the settings say about requests.
+pub(super) fn settings(config: &Config) -> ApiSettings {
+    let config = &config.http;
+    ApiSettings {
+        requests_per_second: NonZeroU32::new(config.requests_per_second),
+        max_body_bytes: config.max_body_bytes as usize,
+        request_time: Duration::from_secs(config.request_timeout_seconds),
+        allowed_hosts: config.allowed_hosts.clone(),
+    }
 }
 
 /// What the ready line tells of a server.

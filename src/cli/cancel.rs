@@ -68,7 +68,9 @@ async fn see_it_done(
                 local::use_if_asked(situation).await?;
             }
             let scope = Scope::Tasks(ids.to_vec());
-            Some(engine_room::start(situation, service, EngineKind::Run, scope).await?)
+            let (engine, _) =
+                engine_room::start(situation, service, EngineKind::Run, scope).await?;
+            Some(engine)
         }
         // The daemon works on it.
         Tasks::There(_) => None,

@@ -13,6 +13,7 @@ use crate::engine::{Engine, EngineOptions, EngineSettings, live_daemon};
 use crate::operator::Operators;
 use crate::operator::pod::{self, PodOperator, PodOperatorSettings};
 use crate::pod::client::{ConnectError, ConnectionError, Connections};
+use crate::pod::watch::PodWatchHub;
 use crate::service::Service;
 use crate::store::{EngineKind, EngineLimits, Scope};
 use crate::task::file::TaskFile;
@@ -22,16 +23,26 @@ use crate::trigger::pod::PodTriggers;
 
 /// The operators that tasks can name.
 pub(super) fn operators(situation: &Situation) -> Operators {
-    operators_on(situation, &Connections::new(situation.connections()))
+    operators_on(situation, &connections(situation))
+}
+
+/// The clusters of the settings, also after these were read again.
+fn connections(situation: &Situation) -> Connections {
+    Connections::following(situation.live.connections.subscribe())
 }
 
 fn operators_on(situation: &Situation, connections: &Connections) -> Operators {
-    let settings = PodOperatorSettings {
-        template_env: template_environment(&situation.config),
-        log_read_bytes: bound(situation.config.task_log.read_bytes),
-    };
-    let operator = PodOperator::new(connections.clone(), settings);
+    let settings = situation.live.pods.subscribe();
+    let operator = PodOperator::following(connections.clone(), settings);
     Operators::default().with(pod::KIND, Arc::new(operator))
+}
+
+/// What the settings say about all pods.
+pub(super) fn pod_settings(config: &Config) -> PodOperatorSettings {
+    PodOperatorSettings {
+        template_env: template_environment(config),
+        log_read_bytes: bound(config.task_log.read_bytes),
+    }
 }
 
 /// The environment variables that templates may read, as far as they are set.
@@ -44,7 +55,7 @@ pub(super) fn template_environment(config: &Config) -> BTreeMap<String, String> 
         .collect()
 }
 
-/// Starts an engine over the service's store.
+/// Starts an engine over the service's store; answers it, and what it sees of its pods.
 ///
 /// # Errors
 /// What the store says.
@@ -53,21 +64,27 @@ pub(super) async fn start(
     service: &Service,
     kind: EngineKind,
     scope: Scope,
-) -> Result<Engine, CliError> {
+) -> Result<(Engine, PodWatchHub), CliError> {
     let asked = service.store().metrics().api_requests.clone();
-    let connections = Connections::new(situation.connections()).counting(asked);
+    // The local cluster may have been found since the settings were read.
+    situation.tell_live();
+    let connections = connections(situation).counting(asked);
     let operators = operators_on(situation, &connections);
+    let pods = PodTriggers::new(connections.clone(), service.store().installation());
+    let hub = pods.hub().clone();
     let options = EngineOptions {
+        triggers: Triggers::built_in(pods),
         clock: situation.clock.clone(),
         kind,
         scope,
         settings: settings(&situation.config),
         ..EngineOptions::new(service.store().clone(), operators, connections)
     };
-    Ok(Engine::start(options).await?)
+    Ok((Engine::start(options).await?, hub))
 }
 
-fn settings(config: &Config) -> EngineSettings {
+/// What the settings say about an engine.
+pub(super) fn settings(config: &Config) -> EngineSettings {
     EngineSettings {
         slots: config.worker.slots,
         lease: Duration::from_secs(config.worker.lease_seconds),

@@ -12,7 +12,7 @@ use super::{
     backup, cancel, cluster, completions, describe, doctor, dry_run, exit, get, logs, man, prune,
     restore, retry, run as run_command, schema, serve, sql, submit, token, top, wait, xcom,
 };
-use crate::telemetry;
+use crate::telemetry::{self, Telemetry};
 
 /// Runs the command that the process was started with.
 pub async fn run() -> ExitCode {
@@ -74,12 +74,22 @@ async fn dispatch(cli: Cli) -> Result<u8, CliError> {
     } else {
         "warn,kube_client=off"
     };
-    telemetry::start(&situation.config.log, default_level)?;
+    let telemetry = telemetry::start(&situation.config.log, default_level)?;
     refuse_server(&cli.command, &situation)?;
-    let situation = &mut situation;
-    match cli.command {
+    let done = command(cli.command, &mut situation, &telemetry).await;
+    // It waits for whoever collects what was told, if anybody does.
+    let _ = tokio::task::spawn_blocking(move || telemetry.end()).await;
+    done
+}
+
+async fn command(
+    command: Command,
+    situation: &mut Situation,
+    telemetry: &Telemetry,
+) -> Result<u8, CliError> {
+    match command {
         Command::Run(args) => run_command::run(args, situation).await,
-        Command::Serve(args) => serve::run(args, situation).await,
+        Command::Serve(args) => serve::run(args, situation, telemetry).await,
         Command::Submit(args) => submit::run(args, situation).await,
         Command::Get(args) => get::run(args, situation).await,
         Command::Describe(args) => describe::run(args, situation).await,

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::error::CliError;
 use super::lines::{Shape, Style};
-use super::live::Live;
+use super::live::{Live, Pod};
 use super::output::{Output, say};
+use super::phases::Phases;
 use super::tasks::Tasks;
 use crate::clock::Clock;
 use crate::service::words::{one_line, took};
@@ -52,6 +53,8 @@ pub(super) struct Follower<'a> {
     pub(super) clock: Clock,
     /// The line under the log, where there is a terminal for it.
     pub(super) live: Option<Live>,
+    /// What is known of the pods' phases, where this process watches them.
+    pub(super) phases: Option<Phases>,
     /// The last event of each task's pod, in a word.
     pub(super) events: BTreeMap<TaskId, String>,
 }
@@ -75,7 +78,7 @@ impl Follower<'_> {
             };
             let views = self.source.list(&filter).await?;
             self.nobody_removed(&views)?;
-            self.draw(&views);
+            self.draw(&views).await;
             for view in views {
                 self.show(view.id, view.log_seq).await?;
                 self.tell_what_holds_up(&view);
@@ -93,10 +96,18 @@ impl Follower<'_> {
         }
     }
 
-    fn draw(&mut self, views: &[TaskView]) {
-        if let Some(live) = &mut self.live {
-            live.draw(views, &self.events, self.clock.now());
+    async fn draw(&mut self, views: &[TaskView]) {
+        let Some(live) = &mut self.live else { return };
+        let mut pods = BTreeMap::new();
+        for task in live.shown(views) {
+            let phase = match &self.phases {
+                Some(phases) => phases.of(task.id).await,
+                None => None,
+            };
+            let event = self.events.get(&task.id).cloned();
+            pods.insert(task.id, Pod { phase, event });
         }
+        live.draw(views, &pods, self.clock.now());
     }
 
     /// A task that somebody removed meanwhile will never end.

@@ -1,4 +1,4 @@
-//! The line under the log: what `run` waits for, at a terminal.
+//! The lines under the log: what `run` waits for, at a terminal.
 //!
 //! Whatever else is written to the terminal goes in its place: `aside` takes it away first, and
 //! the next look at the tasks draws it again.
@@ -11,6 +11,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::clock::Timestamp;
+use crate::pod::observe::PodPhase;
 use crate::service::TaskView;
 use crate::service::words::took;
 use crate::task::id::TaskId;
@@ -27,57 +28,93 @@ pub(super) fn aside() {
     }
 }
 
-/// A line about one task, or a bar about several.
+/// How many tasks have a bar of their own; the line below counts them all.
+const BARS: usize = 8;
+
+/// How far a task can come, as its bar shows it.
+const STAGES: u64 = 4;
+
+/// What is known of a task's pod.
+#[derive(Default)]
+pub(super) struct Pod {
+    pub(super) phase: Option<PodPhase>,
+    /// Its last event, in a word.
+    pub(super) event: Option<String>,
+}
+
+/// A line about one task; or a bar for each of several, and a line about all of them.
 pub(super) struct Live {
-    bar: ProgressBar,
+    lines: MultiProgress,
+    /// The bars of tasks that have not ended; none for a single task.
+    bars: Vec<ProgressBar>,
+    all: ProgressBar,
     since: Timestamp,
     ended: u64,
-    several: bool,
 }
 
 impl Live {
-    /// The line, where stderr is a terminal.
+    /// The lines, where stderr is a terminal.
     pub(super) fn at_a_terminal(tasks: usize, now: Timestamp) -> Option<Self> {
         if !std::io::stderr().is_terminal() {
             return None;
         }
         let lines = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
-        let several = tasks > 1;
-        let template = if several {
-            "[{bar:30}] {pos}/{len}  {wide_msg}"
+        let (bars, all) = if tasks > 1 {
+            let bar = || lines.add(bar("[{bar:12}] {wide_msg}", STAGES));
+            let bars = (0..tasks.min(BARS)).map(|_| bar()).collect();
+            (bars, "[{bar:30}] {pos}/{len}  {wide_msg}")
         } else {
-            "{wide_msg}"
+            (Vec::new(), "{wide_msg}")
         };
-        let style = ProgressStyle::with_template(template)
-            .unwrap_or_else(|_| ProgressStyle::default_bar())
-            .progress_chars("=> ");
-        let bar = lines.add(ProgressBar::new(tasks as u64).with_style(style));
-        *DRAWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(lines);
+        let all = lines.add(bar(all, tasks as u64));
+        *DRAWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(lines.clone());
         Some(Self {
-            bar,
+            lines,
+            bars,
+            all,
             since: now,
             ended: 0,
-            several,
         })
     }
 
-    /// Draws what there is to tell; `events` are the pods' last events by task.
+    /// The tasks that something is drawn about one by one: those that are under way before those
+    /// that wait for their turn.
+    pub(super) fn shown<'a>(&self, views: &'a [TaskView]) -> Vec<&'a TaskView> {
+        let mut open: Vec<&TaskView> = views.iter().filter(|task| !task.is_final).collect();
+        open.sort_by_key(|task| (task.state == "queued", task.id));
+        open.truncate(self.bars.len().max(1));
+        open
+    }
+
+    /// Draws what there is to tell; `pods` are those of the tasks that are shown.
     pub(super) fn draw(
         &mut self,
         views: &[TaskView],
-        events: &BTreeMap<TaskId, String>,
+        pods: &BTreeMap<TaskId, Pod>,
         now: Timestamp,
     ) {
-        let words = if self.several {
-            self.counts(views, now)
-        } else {
-            let Some(task) = views.first() else { return };
-            one(task, events.get(&task.id), now)
-        };
         self.ended += views.iter().filter(|task| task.is_final).count() as u64;
-        self.bar.set_position(self.ended);
-        self.bar.set_message(words);
-        self.bar.tick();
+        let shown = self.shown(views);
+        let nothing = Pod::default();
+        let words = if self.bars.is_empty() {
+            let Some(task) = shown.first() else { return };
+            let pod = pods.get(&task.id).unwrap_or(&nothing);
+            format!("task {} {}", task.id, one(task, pod, now))
+        } else {
+            for bar in self.bars.split_off(shown.len().min(self.bars.len())) {
+                bar.finish_and_clear();
+                self.lines.remove(&bar);
+            }
+            for (bar, task) in self.bars.iter().zip(&shown) {
+                let pod = pods.get(&task.id).unwrap_or(&nothing);
+                bar.set_position(stage(task, pod));
+                bar.set_message(format!("{} {}", label(task), one(task, pod, now)));
+            }
+            self.counts(views, now)
+        };
+        self.all.set_position(self.ended);
+        self.all.set_message(words);
+        self.all.tick();
     }
 
     fn counts(&self, views: &[TaskView], now: Timestamp) -> String {
@@ -96,17 +133,50 @@ impl Live {
 
 impl Drop for Live {
     fn drop(&mut self) {
-        self.bar.finish_and_clear();
+        for bar in self.bars.iter().chain([&self.all]) {
+            bar.finish_and_clear();
+        }
         *DRAWN.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
-fn one(task: &TaskView, event: Option<&String>, now: Timestamp) -> String {
-    let pod = event.map(|event| format!(", pod {event}"));
+fn bar(template: &str, length: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ");
+    ProgressBar::new(length).with_style(style)
+}
+
+/// Its name among others.
+fn label(task: &TaskView) -> String {
+    if task.map_index < 0 {
+        task.task_id.clone()
+    } else {
+        format!("{}/{}", task.task_id, task.map_index)
+    }
+}
+
+/// How far a task has come: taken up, its pod there, its pod at work, ended.
+fn stage(task: &TaskView, pod: &Pod) -> u64 {
+    match pod.phase {
+        Some(PodPhase::Succeeded | PodPhase::Failed) => STAGES,
+        Some(PodPhase::Running | PodPhase::Unknown) => 3,
+        Some(PodPhase::Pending) => 2,
+        None if pod.event.as_deref() == Some("Started") => 3,
+        None if pod.event.is_some() || task.state == "deferred" => 2,
+        None => u64::from(task.state == "running"),
+    }
+}
+
+/// How a task is: its state, its pod's phase or its last event, how long and how often resumed.
+fn one(task: &TaskView, pod: &Pod, now: Timestamp) -> String {
+    let phase = pod.phase.map(PodPhase::as_str);
+    let pod = phase
+        .or(pod.event.as_deref())
+        .map(|words| format!(", pod {words}"));
     let since = task.started_at.unwrap_or(task.submitted_at);
     format!(
-        "task {} {}{}, {}, {} resumes",
-        task.id,
+        "{}{}, {}, {} resumes",
         task.state,
         pod.unwrap_or_default(),
         took(whole(now - since)),

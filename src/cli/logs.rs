@@ -106,6 +106,7 @@ pub(super) async fn run(args: LogsArgs, situation: &Situation) -> Result<u8, Cli
             output,
             clock: situation.clock.clone(),
             live: None,
+            phases: None,
             events: BTreeMap::new(),
         };
         for task in follower.follow().await? {

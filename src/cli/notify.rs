@@ -6,6 +6,8 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 /// The service works.
 pub(super) const READY: &str = "READY=1";
+/// The service reads its settings again; [`READY`] says when that is done.
+pub(super) const RELOADING: &str = "RELOADING=1";
 /// The service is about to end.
 pub(super) const STOPPING: &str = "STOPPING=1";
 

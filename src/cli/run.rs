@@ -13,6 +13,7 @@ use super::follow::{Followed, Follower};
 use super::lines::{Shape, Style};
 use super::live::Live;
 use super::output::{Output, answer, print_list, print_one, say};
+use super::phases::Phases;
 use super::signals::Signals;
 use super::situation::Situation;
 use super::tasks::Tasks;
@@ -76,9 +77,13 @@ pub(super) async fn run(args: RunArgs, situation: &mut Situation) -> Result<u8, 
     }
     let ids: Vec<TaskId> = ours.iter().map(|task| task.id).collect();
     let scope = Scope::Tasks(ids.clone());
-    let engine = engine_room::start(situation, &service, EngineKind::Run, scope).await?;
+    let (engine, hub) = engine_room::start(situation, &service, EngineKind::Run, scope).await?;
     let source = Tasks::Here(service.clone());
-    let mut follower = follower(&source, &ours, &args, situation);
+    let phases = Phases {
+        service: service.clone(),
+        hub,
+    };
+    let mut follower = follower(&source, &ours, &args, situation, phases);
     let work = async {
         let ended = follower.follow().await?;
         pods_disposed_of(&engine).await?;
@@ -158,6 +163,7 @@ fn follower<'a>(
     ours: &[Ours],
     args: &RunArgs,
     situation: &Situation,
+    phases: Phases,
 ) -> Follower<'a> {
     let several = ours.len() > 1;
     let (output, shape) = match situation.format() {
@@ -182,6 +188,7 @@ fn follower<'a>(
         clock: situation.clock.clone(),
         output,
         live: Live::at_a_terminal(ours.len(), situation.clock.now()),
+        phases: Some(phases),
         events: BTreeMap::new(),
     }
 }

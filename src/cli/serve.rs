@@ -9,17 +9,20 @@ use clap::Args;
 use super::error::CliError;
 use super::notify::{self, notify};
 use super::output::say;
+use super::reload::reload;
 use super::run::let_go;
-use super::signals::Signals;
+use super::signals::{Hangup, Hangups, Signals};
 use super::situation::Situation;
 use super::{api, engine_room, exit, local};
 use crate::service::Service;
 use crate::store::{EngineKind, Scope};
+use crate::telemetry::Telemetry;
 
 /// Work on every task of the database until told to stop
 ///
 /// The first SIGTERM or Ctrl-C lets go in good order: claims are released, waiting tasks stay as
 /// they are, pods are left alone. The second ends it at once. Nothing is lost either way.
+/// SIGHUP reads the settings again.
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
     /// Where the HTTP API answers: ADDRESS:PORT, or none
@@ -36,8 +39,13 @@ pub(super) struct ServeArgs {
     tls_key: Option<PathBuf>,
 }
 
-pub(super) async fn run(args: ServeArgs, situation: &mut Situation) -> Result<u8, CliError> {
+pub(super) async fn run(
+    args: ServeArgs,
+    situation: &mut Situation,
+    telemetry: &Telemetry,
+) -> Result<u8, CliError> {
     let mut signals = Signals::listen()?;
+    let mut hangups = Hangups::listen()?;
     let wanted = api::Wanted {
         listen: args.listen,
         tls: args.tls_cert.zip(args.tls_key),
@@ -60,7 +68,19 @@ pub(super) async fn run(args: ServeArgs, situation: &mut Situation) -> Result<u8
         server.as_ref().map(api::place).unwrap_or_default()
     ));
     notify(notify::READY);
-    signals.next().await;
+    loop {
+        tokio::select! {
+            () = signals.next() => break,
+            hangup = hangups.next() => match hangup {
+                Hangup::ReadAgain => {
+                    notify(notify::RELOADING);
+                    reload(situation, telemetry, &engine, server.as_ref());
+                    notify(notify::READY);
+                }
+                Hangup::TerminalGone => break,
+            },
+        }
+    }
     notify(notify::STOPPING);
     tracing::info!("stopping: letting go of what is being worked on");
     if let Some(server) = server {
@@ -79,7 +99,8 @@ async fn start(
     service: &Service,
 ) -> Result<crate::engine::Engine, CliError> {
     local::use_if_asked(situation).await?;
-    engine_room::start(situation, service, EngineKind::Serve, Scope::All).await
+    let (engine, _) = engine_room::start(situation, service, EngineKind::Serve, Scope::All).await?;
+    Ok(engine)
 }
 
 /// Makes sure that this is the only daemon on the database, for as long as the file is held.

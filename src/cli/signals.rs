@@ -1,4 +1,6 @@
-//! Ctrl-C and SIGTERM: the first asks, the second insists.
+//! Ctrl-C and SIGTERM: the first asks, the second insists. SIGHUP: read the settings again.
+
+use std::io::{IsTerminal, stderr};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -12,11 +14,9 @@ pub(super) struct Signals {
 
 impl Signals {
     pub(super) fn listen() -> Result<Self, CliError> {
-        let told =
-            |error: std::io::Error| CliError::Failed(format!("cannot listen for signals: {error}"));
         Ok(Self {
-            interrupt: signal(SignalKind::interrupt()).map_err(told)?,
-            terminate: signal(SignalKind::terminate()).map_err(told)?,
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
         })
     }
 
@@ -27,4 +27,43 @@ impl Signals {
             _ = self.terminate.recv() => {}
         }
     }
+}
+
+/// What SIGHUP means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hangup {
+    /// Somebody wants the settings read again.
+    ReadAgain,
+    /// The terminal that the program was started in is gone.
+    TerminalGone,
+}
+
+/// Listens for SIGHUP from the moment it is made; before that, it ends the program at once.
+pub(super) struct Hangups {
+    hangup: Signal,
+    in_terminal: bool,
+}
+
+impl Hangups {
+    pub(super) fn listen() -> Result<Self, CliError> {
+        Ok(Self {
+            hangup: listen(SignalKind::hangup())?,
+            in_terminal: stderr().is_terminal(),
+        })
+    }
+
+    /// Waits for the next one.
+    pub(super) async fn next(&mut self) -> Hangup {
+        let told = self.hangup.recv().await;
+        // A terminal that hung up is none any more. No signal will come after none.
+        if told.is_none() || (self.in_terminal && !stderr().is_terminal()) {
+            Hangup::TerminalGone
+        } else {
+            Hangup::ReadAgain
+        }
+    }
+}
+
+fn listen(kind: SignalKind) -> Result<Signal, CliError> {
+    signal(kind).map_err(|error| CliError::Failed(format!("cannot listen for signals: {error}")))
 }

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use tokio::sync::watch;
+
 use super::args::{Format, GlobalArgs};
 use super::error::CliError;
 use super::output::say;
 use super::tasks::Tasks;
 use crate::clock::Clock;
 use crate::config::{self, Config, ConnectionSettings, Places};
+use crate::operator::pod::PodOperatorSettings;
 use crate::remote::Remote;
 use crate::service::Service;
 use crate::store::{Store, StoreError};
@@ -25,6 +28,8 @@ pub(super) struct Situation {
     pub(super) clock: Clock,
     /// The kubeconfig of the local cluster, once `--local` has found or started it.
     pub(super) local_kubeconfig: Option<PathBuf>,
+    /// What long-lived parts follow when the settings are read again.
+    pub(super) live: Live,
 }
 
 impl Situation {
@@ -34,24 +39,38 @@ impl Situation {
     /// What is wrong with the settings file or the environment.
     pub(super) fn read(global: GlobalArgs) -> Result<Self, CliError> {
         let places = Places::from_environment(|name| std::env::var_os(name).map(PathBuf::from));
-        let environment = environment();
-        let file = settings_file(&global, &places)?;
-        let file = file
-            .as_ref()
-            .map(|(origin, text)| (origin.as_str(), text.as_str()));
-        let config = config::from_sources(file, &environment)?;
-        for (name, near) in config::misspelt_variables(&environment) {
+        let config = read_settings(&global, &places)?;
+        for (name, near) in config::misspelt_variables(&environment()) {
             say(format!(
                 "warning: the environment variable {name} sets nothing, did you mean {near}?"
             ));
         }
-        Ok(Self {
+        let situation = Self {
             global,
             config,
             places,
             clock: crate::failpoint::clock(),
             local_kubeconfig: None,
-        })
+            live: Live::default(),
+        };
+        situation.tell_live();
+        Ok(situation)
+    }
+
+    /// Reads the settings once more, as they were read at the start.
+    ///
+    /// # Errors
+    /// What is wrong with the settings file or the environment.
+    pub(super) fn settings_again(&self) -> Result<Config, CliError> {
+        read_settings(&self.global, &self.places)
+    }
+
+    /// Hands what is set now to those who follow it.
+    pub(super) fn tell_live(&self) {
+        self.live.connections.send_replace(self.connections());
+        self.live
+            .pods
+            .send_replace(super::engine_room::pod_settings(&self.config));
     }
 
     pub(super) fn format(&self) -> Format {
@@ -245,6 +264,21 @@ impl Situation {
         }
         text
     }
+}
+
+/// What long-lived parts follow when the settings are read again.
+#[derive(Default)]
+pub(super) struct Live {
+    pub(super) connections: watch::Sender<BTreeMap<String, ConnectionSettings>>,
+    pub(super) pods: watch::Sender<PodOperatorSettings>,
+}
+
+fn read_settings(global: &GlobalArgs, places: &Places) -> Result<Config, CliError> {
+    let file = settings_file(global, places)?;
+    let file = file
+        .as_ref()
+        .map(|(origin, text)| (origin.as_str(), text.as_str()));
+    Ok(config::from_sources(file, &environment())?)
 }
 
 fn no_database(path: &Path) -> CliError {

@@ -73,6 +73,7 @@ pub(super) async fn ended(
         output: Output::stdout(),
         clock: situation.clock.clone(),
         live: None,
+        phases: None,
         events: BTreeMap::new(),
     };
     follower.follow().await

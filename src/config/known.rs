@@ -25,10 +25,25 @@ pub(super) struct Setting {
     pub(super) section: &'static str,
     pub(super) key: &'static str,
     pub(super) kind: Kind,
+    /// Whether a daemon that reads its settings again goes on with another value.
+    pub(super) reloadable: bool,
 }
 
 const fn setting(section: &'static str, key: &'static str, kind: Kind) -> Setting {
-    Setting { section, key, kind }
+    Setting {
+        section,
+        key,
+        kind,
+        reloadable: true,
+    }
+}
+
+/// A setting that takes effect only when a daemon starts.
+const fn fixed(section: &'static str, key: &'static str, kind: Kind) -> Setting {
+    Setting {
+        reloadable: false,
+        ..setting(section, key, kind)
+    }
 }
 
 /// A number of seconds that nobody means to exceed: a year.
@@ -39,9 +54,9 @@ const MOST_BYTES: u64 = 1 << 40;
 
 /// Every setting but those of connections.
 pub(super) const SETTINGS: [Setting; 23] = [
-    setting("store", "path", Kind::Text),
+    fixed("store", "path", Kind::Text),
     setting("worker", "slots", Kind::Number(1, 10_000)),
-    setting("worker", "lease_seconds", Kind::Number(1, LONGEST)),
+    fixed("worker", "lease_seconds", Kind::Number(1, LONGEST)),
     setting("worker", "look_milliseconds", Kind::Number(10, 60_000)),
     setting("worker", "shutdown_grace_seconds", Kind::Number(0, LONGEST)),
     setting("worker", "max_active_pods", Kind::Number(0, 1_000_000)),
@@ -52,16 +67,16 @@ pub(super) const SETTINGS: [Setting; 23] = [
     setting("task_log", "read_bytes", Kind::Number(0, MOST_BYTES)),
     setting("templates", "allowed_env", Kind::Texts),
     setting("log", "level", Kind::Text),
-    setting("log", "format", Kind::Word(&["text", "json"])),
-    setting("http", "listen", Kind::Text),
-    setting("http", "tokens_file", Kind::Text),
-    setting("http", "tls_cert", Kind::Text),
-    setting("http", "tls_key", Kind::Text),
+    fixed("log", "format", Kind::Word(&["text", "json"])),
+    fixed("http", "listen", Kind::Text),
+    fixed("http", "tokens_file", Kind::Text),
+    fixed("http", "tls_cert", Kind::Text),
+    fixed("http", "tls_key", Kind::Text),
     setting("http", "requests_per_second", Kind::Number(0, 1_000_000)),
     setting("http", "max_body_bytes", Kind::Number(1024, 1 << 30)),
     setting("http", "request_timeout_seconds", Kind::Number(1, 3600)),
     setting("http", "allowed_hosts", Kind::Texts),
-    setting("local_cluster", "dir", Kind::Text),
+    fixed("local_cluster", "dir", Kind::Text),
 ];
 
 /// The section whose parts are sections of their own.

@@ -6,6 +6,7 @@
 //!
 //! Pure: whoever calls hands over the file's text and the environment.
 
+mod changes;
 mod connection;
 mod known;
 mod parse;
@@ -13,6 +14,7 @@ mod places;
 mod problem;
 mod settings;
 
+pub use changes::{Change, changes};
 pub use connection::ConnectionSettings;
 pub use parse::{from_sources, misspelt_variables};
 pub use places::Places;

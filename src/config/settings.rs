@@ -31,6 +31,36 @@ pub struct Config {
     pub connections: BTreeMap<String, ConnectionSettings>,
 }
 
+impl Config {
+    /// What a daemon that works by these settings goes on with after it has read `new`.
+    #[must_use]
+    pub fn reloaded(&self, new: Self) -> Self {
+        Self {
+            store: self.store.clone(),
+            worker: WorkerConfig {
+                lease_seconds: self.worker.lease_seconds,
+                ..new.worker
+            },
+            log: LogConfig {
+                format: self.log.format,
+                ..new.log
+            },
+            http: HttpConfig {
+                listen: self.http.listen.clone(),
+                tokens_file: self.http.tokens_file.clone(),
+                tls_cert: self.http.tls_cert.clone(),
+                tls_key: self.http.tls_key.clone(),
+                ..new.http
+            },
+            local_cluster: self.local_cluster.clone(),
+            janitor: new.janitor,
+            task_log: new.task_log,
+            templates: new.templates,
+            connections: new.connections,
+        }
+    }
+}
+
 /// `[store]`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

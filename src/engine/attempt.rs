@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use tracing::Instrument;
 
 use super::attend::{Came, attend, attend_kill};
 use super::commit::{commit, put_off};
 use super::journal::StoreJournal;
 use super::running::Shared;
+use super::spans;
 use crate::clock::{self, Timestamp};
 use crate::operator::{Failure, Operator, Step, TaskContext, WIND_UP};
 use crate::store::{StepCommit, TaskRow};
@@ -21,22 +23,29 @@ pub(super) async fn run(shared: &Arc<Shared>, row: TaskRow) {
         tracing::error!(task = %row.id, "claimed, but not running");
         return;
     };
+    let span = spans::step(shared, &row, entry);
+    let step = step(shared, &row, entry).instrument(span.clone()).await;
+    spans::came_out(&span, step.as_ref());
+    if let Some(step) = step {
+        commit(shared, &row, step)
+            .instrument(spans::commit(&span))
+            .await;
+    }
+}
+
+async fn step(shared: &Arc<Shared>, row: &TaskRow, entry: Entry) -> Option<StepCommit> {
     let Some(operator) = shared.operators.get(&row.operator) else {
         let reason = format!(
             "no operator of kind {:?} is registered with this engine",
             row.operator
         );
         tracing::warn!(task = %row.id, reason, "a task waits for an engine that knows its kind");
-        commit(shared, &row, of_unknown_kind(shared, &row, entry, reason)).await;
-        return;
+        return Some(of_unknown_kind(shared, row, entry, reason));
     };
-    let context = context(shared, &row);
-    let step = match entry {
-        Entry::Kill => kill(shared, &row, operator.as_ref(), &context).await,
-        Entry::Execute | Entry::Reentry => work(shared, &row, operator.as_ref(), &context).await,
-    };
-    if let Some(step) = step {
-        commit(shared, &row, step).await;
+    let context = context(shared, row);
+    match entry {
+        Entry::Kill => kill(shared, row, operator.as_ref(), &context).await,
+        Entry::Execute | Entry::Reentry => work(shared, row, operator.as_ref(), &context).await,
     }
 }
 
@@ -69,7 +78,7 @@ fn context(shared: &Arc<Shared>, row: &TaskRow) -> TaskContext {
             shared.store.clone(),
             shared.clock.clone(),
             row,
-            shared.settings.log_bytes,
+            shared.settings().log_bytes,
         )),
     }
 }

@@ -54,7 +54,7 @@ async fn look_on(shared: &Arc<Shared>, row: &TaskRow, deadline: Option<Timestamp
         // What was claimed a moment ago need not be looked at: most steps end before the first look.
         let now = shared.clock.now();
         let left = deadline.map(|deadline| (deadline - now).to_std().unwrap_or_default());
-        let look = shared.settings.look;
+        let look = shared.settings().look;
         tokio::time::sleep(left.map_or(look, |left| look.min(left))).await;
         let now = shared.clock.now();
         if deadline.is_some_and(|deadline| deadline <= now) {
@@ -73,9 +73,10 @@ async fn look_after(
     renewed: &mut Timestamp,
     now: Timestamp,
 ) -> Option<Came> {
-    if now - *renewed >= chrono::Duration::from_std(shared.settings.heartbeat()).unwrap_or_default()
+    if now - *renewed
+        >= chrono::Duration::from_std(shared.settings().heartbeat()).unwrap_or_default()
     {
-        let lease_until = clock::after(now, shared.settings.lease);
+        let lease_until = clock::after(now, shared.settings().lease);
         crate::failpoint::reach!("renew.before");
         let renewal = shared
             .store
@@ -141,7 +142,7 @@ pub(super) async fn attend_kill(
     tokio::select! {
         done = &mut guarded => done.map_or_else(|panic| Came::Broken(words_of(&*panic)), |result| Came::Done(Box::new(result))),
         () = shared.stopping.cancelled() => Came::Stopping,
-        () = tokio::time::sleep(limit.min(shared.settings.lease)) => {
+        () = tokio::time::sleep(limit.min(shared.settings().lease)) => {
             tracing::warn!(task = %row.id, "on_kill takes too long");
             Came::TimeUp
         }

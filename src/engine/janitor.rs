@@ -19,13 +19,13 @@ use crate::store::{DueDisposal, StoreError};
 const LONGEST_PUT_OFF: Duration = Duration::from_secs(60);
 
 pub(super) async fn run(shared: Arc<Shared>) {
-    let look = shared.settings.look;
     let mut last_sign = tokio::time::Instant::now();
     let mut tidied: Option<tokio::time::Instant> = None;
     let mut disposing = Disposing::default();
     let mut clock = ClockSteps::new(shared.clock.now());
     while !shared.stopping.is_cancelled() {
-        if last_sign.elapsed() >= shared.settings.heartbeat() {
+        let look = shared.settings().look;
+        if last_sign.elapsed() >= shared.settings().heartbeat() {
             last_sign = tokio::time::Instant::now();
             note("give a sign of life", sign_of_life(&shared).await);
         }
@@ -63,13 +63,13 @@ fn note(what: &str, result: Result<(), StoreError>) {
 /// Says that this engine is alive.
 pub(super) async fn sign_of_life(shared: &Shared) -> Result<(), StoreError> {
     let now = shared.clock.now();
-    let alive_until = clock::after(now, shared.settings.lease);
+    let alive_until = clock::after(now, shared.settings().lease);
     shared
         .store
         .engine_alive(
             shared.owner.as_str(),
             shared.kind,
-            shared.settings.limits,
+            shared.settings().limits,
             alive_until,
             now,
         )
@@ -113,7 +113,7 @@ pub(super) async fn take_over(shared: &Shared) -> Result<(), StoreError> {
         tracing::info!(task = %lapsed.task, owner = lapsed.owner, "taken over from a worker that is gone");
     }
     for engine in engines {
-        let forgotten = engine.alive_until + shared.settings.lease * 10 <= now;
+        let forgotten = engine.alive_until + shared.settings().lease * 10 <= now;
         if dead.contains(&engine.owner) || forgotten {
             shared.store.engine_gone(&engine.owner).await?;
         }
@@ -135,19 +135,19 @@ struct Disposing {
 impl Disposing {
     async fn start_due(&mut self, shared: &Arc<Shared>) -> Result<(), StoreError> {
         self.ask = false;
-        let free = shared.settings.disposals.saturating_sub(self.set.len());
+        let free = shared.settings().disposals.saturating_sub(self.set.len());
         if free == 0 {
             self.more = true;
             return Ok(());
         }
         let now = shared.clock.now();
         // No more than those under way, and as many as are free.
-        let at_most = u32::try_from(shared.settings.disposals).unwrap_or(u32::MAX);
+        let at_most = u32::try_from(shared.settings().disposals).unwrap_or(u32::MAX);
         let due = shared
             .store
             .due_disposals(&shared.scope, at_most, now)
             .await?;
-        self.more = due.len() >= shared.settings.disposals;
+        self.more = due.len() >= shared.settings().disposals;
         let fresh = due
             .into_iter()
             .filter(|due| !self.under_way.contains(&due.id));

@@ -19,6 +19,7 @@ mod pace;
 mod retention;
 mod running;
 mod settings;
+mod spans;
 mod triggerer;
 mod worker;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rand::RngExt;
 
 use super::running::Shared;
+use crate::clock::Timestamp;
 use crate::store::EngineKind;
 
 /// How many rows one transaction removes.
@@ -19,40 +20,45 @@ const LOOK: Duration = Duration::from_secs(600);
 
 /// Runs until the engine stops. A `run` works on its own tasks and removes none.
 pub(super) async fn run(shared: Arc<Shared>) {
-    let Some(retention) = shared.settings.retention else {
-        return;
-    };
+    let mut settings = shared.settings.subscribe();
     match shared.kind {
         EngineKind::Serve => {}
         EngineKind::Run => return,
     }
     loop {
-        let ended_before = chrono::TimeDelta::from_std(retention)
-            .ok()
+        let retention = settings.borrow_and_update().retention;
+        let ended_before = retention
+            .and_then(|retention| chrono::TimeDelta::from_std(retention).ok())
             .and_then(|kept| shared.clock.now().checked_sub_signed(kept));
-        let Some(ended_before) = ended_before else {
-            return;
-        };
-        let more = match shared.store.prune_step(ended_before, ROWS).await {
-            Ok(step) => {
-                if !step.tasks.is_empty() {
-                    tracing::info!(
-                        tasks = step.tasks.len(),
-                        "removed tasks that ended long ago"
-                    );
-                }
-                step.more
-            }
-            Err(error) => {
-                tracing::warn!(%error, "tasks that ended long ago could not be removed");
-                false
-            }
+        let more = match ended_before {
+            Some(ended_before) => prune(&shared, ended_before).await,
+            None => false,
         };
         let pause = if more { PAUSE } else { LOOK };
         let pause = pause.mul_f64(rand::rng().random_range(0.75..1.25));
         tokio::select! {
             () = shared.stopping.cancelled() => return,
+            _ = settings.changed() => {}
             () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// Removes a few; answers whether there are more.
+async fn prune(shared: &Shared, ended_before: Timestamp) -> bool {
+    match shared.store.prune_step(ended_before, ROWS).await {
+        Ok(step) => {
+            if !step.tasks.is_empty() {
+                tracing::info!(
+                    tasks = step.tasks.len(),
+                    "removed tasks that ended long ago"
+                );
+            }
+            step.more
+        }
+        Err(error) => {
+            tracing::warn!(%error, "tasks that ended long ago could not be removed");
+            false
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -65,7 +65,8 @@ pub(super) struct Shared {
     pub clock: Clock,
     pub kind: EngineKind,
     pub scope: Scope,
-    pub settings: EngineSettings,
+    /// Replaced while the engine works; who acts on them for long listens.
+    pub settings: watch::Sender<EngineSettings>,
     pub owner: Owner,
     /// Set when the engine is to let go.
     pub stopping: CancellationToken,
@@ -78,6 +79,11 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// The settings as they are now.
+    pub(super) fn settings(&self) -> EngineSettings {
+        *self.settings.borrow()
+    }
+
     /// Whether this engine leaves the work to a daemon on the same store.
     pub(super) async fn yields(&self) -> bool {
         match self.kind {
@@ -112,7 +118,7 @@ impl Engine {
             clock: options.clock,
             kind: options.kind,
             scope: options.scope,
-            settings: options.settings,
+            settings: watch::Sender::new(options.settings),
             owner: Owner::this_process(),
             stopping: CancellationToken::new(),
             deferred,
@@ -128,6 +134,18 @@ impl Engine {
         parts.spawn(janitor::run(shared.clone()));
         parts.spawn(retention::run(shared.clone()));
         Ok(Self { shared, parts })
+    }
+
+    /// Goes on with other settings: steps that run are not disturbed, what begins from now on goes
+    /// by the new ones. The lease stays as it is, since claims were made with it that must be
+    /// renewed before it ends.
+    pub fn use_settings(&self, settings: EngineSettings) {
+        self.shared.settings.send_modify(|held| {
+            *held = EngineSettings {
+                lease: held.lease,
+                ..settings
+            };
+        });
     }
 
     /// Waits until every task of the scope has ended and its pods are disposed of.
@@ -183,15 +201,15 @@ impl Engine {
 }
 
 /// Waits for a change of the store, and a little at the most.
-pub(super) async fn woken(changes: &mut tokio::sync::watch::Receiver<u64>, shared: &Shared) {
+pub(super) async fn woken(changes: &mut watch::Receiver<u64>, shared: &Shared) {
     tokio::select! {
         changed = changes.changed() => {
             if changed.is_err() {
                 // The store is closing; do not spin until the engine is told.
-                tokio::time::sleep(shared.settings.look).await;
+                tokio::time::sleep(shared.settings().look).await;
             }
         }
-        () = tokio::time::sleep(shared.settings.look) => {}
+        () = tokio::time::sleep(shared.settings().look) => {}
     }
 }
 

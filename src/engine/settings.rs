@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::store::EngineLimits;
 
 /// The engine's settings.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EngineSettings {
     /// How many steps run at once.
     pub slots: usize,

@@ -15,9 +15,11 @@ use std::time::Duration;
 use rand::RngExt;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
+use tracing::Instrument;
 
 use super::attempt::deadline_event;
 use super::running::Shared;
+use super::spans;
 use crate::clock::{Clock, Timestamp};
 use crate::store::{StoreError, StoredTrigger};
 use crate::task::deferral::TriggerEvent;
@@ -192,8 +194,13 @@ async fn wait(shared: Arc<Shared>, stored: Box<StoredTrigger>) -> (TaskId, Fence
     drop(stored);
     match built {
         Ok(trigger) => {
-            let event = trigger.wait().await;
-            Box::pin(fire(&shared, task, fence, event)).await;
+            let (event, arrived) = trigger.wait_since().await;
+            let fired = Box::pin(fire(&shared, task, fence, event)).await;
+            if let Some(arrived) = arrived
+                && fired
+            {
+                shared.store.metrics().detected(arrived.elapsed());
+            }
         }
         Err(unusable) => {
             tracing::error!(%task, error = %unusable, "a trigger cannot be watched");
@@ -230,8 +237,16 @@ async fn time_is_up(shared: Arc<Shared>, task: TaskId, fence: Fence) -> (TaskId,
     (task, fence)
 }
 
-/// Stores the event; a store that is unwell is waited for, since the event must not be lost.
-async fn fire(shared: &Shared, task: TaskId, fence: Fence, event: TriggerEvent) {
+/// Stores the event; a store that is unwell is waited for, since the event must not be lost. Says
+/// whether it was stored: one that came too late is not.
+async fn fire(shared: &Shared, task: TaskId, fence: Fence, event: TriggerEvent) -> bool {
+    let span = spans::fire(shared, task, &event);
+    store_event(shared, task, fence, event)
+        .instrument(span)
+        .await
+}
+
+async fn store_event(shared: &Shared, task: TaskId, fence: Fence, event: TriggerEvent) -> bool {
     let mut delay = Duration::from_millis(100);
     loop {
         let now = shared.clock.now();
@@ -241,13 +256,13 @@ async fn fire(shared: &Shared, task: TaskId, fence: Fence, event: TriggerEvent) 
         match fired {
             Ok(_) => {
                 tracing::debug!(%task, status = event.status.as_str(), reason = event.reason, "trigger fired");
-                return;
+                return true;
             }
             Err(StoreError::FenceLost { .. } | StoreError::NotFound(_)) => {
                 tracing::debug!(%task, "an event came too late and was dropped");
-                return;
+                return false;
             }
-            Err(StoreError::Closed) => return,
+            Err(StoreError::Closed) => return false,
             Err(error) => {
                 tracing::warn!(%task, %error, "the event could not be stored yet");
                 let jittered = delay.mul_f64(rand::rng().random_range(0.5..1.0));

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::attempt;
@@ -13,25 +12,33 @@ use crate::clock;
 use crate::store::StartLimits;
 
 pub(super) async fn run(shared: Arc<Shared>) {
-    let slots = Arc::new(Semaphore::new(shared.settings.slots));
+    let mut settings = shared.settings.subscribe();
     let mut attempts = JoinSet::new();
     let mut changes = shared.store.changes();
-    let per_second = shared.settings.limits.pods_per_second;
+    let mut per_second = shared.settings().limits.pods_per_second;
     let mut pace = per_second.map(|pods| Pace::new(pods, Instant::now()));
     while !shared.stopping.is_cancelled() {
-        reap(&mut attempts);
-        let busy = fill(&shared, &slots, &mut attempts, pace.as_mut()).await;
+        let wanted = settings.borrow_and_update().limits.pods_per_second;
+        if wanted != per_second {
+            per_second = wanted;
+            pace = per_second.map(|pods| Pace::new(pods, Instant::now()));
+        }
+        while let Some(ended) = attempts.try_join_next() {
+            note(ended);
+        }
+        let busy = fill(&shared, &mut attempts, pace.as_mut()).await;
         let next_start = pace.as_ref().map(Pace::wait).filter(|wait| !wait.is_zero());
         tokio::select! {
             () = shared.stopping.cancelled() => {}
             // With every slot taken there is nothing to look for until one is free.
-            _ = slots.acquire(), if busy => {}
+            Some(ended) = attempts.join_next(), if busy => note(ended),
+            _ = settings.changed() => {}
             () = woken(&mut changes, &shared), if !busy => {}
             () = tokio::time::sleep(next_start.unwrap_or_default()), if !busy && next_start.is_some() => {}
         }
     }
     // Each attempt sees that the engine stops and lets go by itself.
-    let grace = tokio::time::sleep(shared.settings.shutdown_grace);
+    let grace = tokio::time::sleep(shared.settings().shutdown_grace);
     tokio::pin!(grace);
     loop {
         tokio::select! {
@@ -53,11 +60,12 @@ pub(super) async fn run(shared: Arc<Shared>) {
 /// Fills the free slots; answers whether all are taken.
 async fn fill(
     shared: &Arc<Shared>,
-    slots: &Arc<Semaphore>,
     attempts: &mut JoinSet<()>,
     mut pace: Option<&mut Pace>,
 ) -> bool {
-    let free = slots.available_permits();
+    let settings = shared.settings();
+    // More may run than there are slots now, if there were more when they began.
+    let free = settings.slots.saturating_sub(attempts.len());
     if free == 0 {
         return true;
     }
@@ -66,7 +74,7 @@ async fn fill(
     }
     let now = shared.clock.now();
     let limits = StartLimits {
-        active_pods: shared.settings.limits.max_active_pods,
+        active_pods: settings.limits.max_active_pods,
         starts: pace.as_mut().map(|pace| pace.allowed(Instant::now())),
     };
     let begun = Instant::now();
@@ -77,7 +85,7 @@ async fn fill(
             &shared.scope,
             free,
             limits,
-            clock::after(now, shared.settings.lease),
+            clock::after(now, settings.lease),
             now,
         )
         .await;
@@ -97,24 +105,14 @@ async fn fill(
         pace.take(u32::try_from(starts.count()).unwrap_or(u32::MAX));
     }
     for task in claimed {
-        let Ok(slot) = slots.clone().try_acquire_owned() else {
-            // Only this loop takes slots, so those that were free a moment ago still are.
-            tracing::error!(task = %task.row.id, "claimed without a slot");
-            continue;
-        };
         let shared = shared.clone();
-        attempts.spawn(async move {
-            attempt::run(&shared, task.row).await;
-            drop(slot);
-        });
+        attempts.spawn(async move { attempt::run(&shared, task.row).await });
     }
-    slots.available_permits() == 0
+    attempts.len() >= settings.slots
 }
 
-fn reap(attempts: &mut JoinSet<()>) {
-    while let Some(ended) = attempts.try_join_next() {
-        if let Err(error) = ended {
-            tracing::error!(%error, "a step broke; its lease will end and it will be taken up again");
-        }
+fn note(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a step broke; its lease will end and it will be taken up again");
     }
 }

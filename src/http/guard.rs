@@ -62,7 +62,7 @@ pub(super) async fn in_time(
     api: &Api,
     answered: impl Future<Output = Response>,
 ) -> Result<Response, Problem> {
-    let within = api.settings.request_time;
+    let within = api.may.borrow().settings.request_time;
     tokio::time::timeout(within, answered).await.map_err(|_| {
         let seconds = within.as_secs();
         let detail = format!("the request was not answered within {seconds} seconds");
@@ -116,7 +116,8 @@ async fn admit(api: &Api, request: Request<Body>) -> Result<Request<Body>, Probl
 
 /// One bucket for each client; of IPv6, for each network that one is given.
 pub(super) fn not_too_often(api: &Api, peer: Option<SocketAddr>) -> Result<(), Problem> {
-    let (Some(limiter), Some(peer)) = (&api.limiter, peer) else {
+    let may = api.may.borrow();
+    let (Some(limiter), Some(peer)) = (&may.limiter, peer) else {
         return Ok(());
     };
     let client = match peer.ip().to_canonical() {
@@ -148,9 +149,10 @@ pub(super) fn asks_for_this_machine(api: &Api, request: &Request<Body>) -> Resul
     let here = host.eq_ignore_ascii_case("localhost")
         || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
     let allowed = || {
-        let hosts = api.settings.allowed_hosts.iter();
-        hosts
-            .into_iter()
+        let may = api.may.borrow();
+        may.settings
+            .allowed_hosts
+            .iter()
             .any(|known| host.eq_ignore_ascii_case(known))
     };
     if here || allowed() {
@@ -222,7 +224,7 @@ fn understood(headers: &HeaderMap) -> Result<(), Problem> {
 
 /// The request with its whole body read, unless that is too large.
 pub(super) async fn whole(api: &Api, request: Request<Body>) -> Result<Request<Body>, Problem> {
-    let most = api.settings.max_body_bytes;
+    let most = api.may.borrow().settings.max_body_bytes;
     let (parts, body) = request.into_parts();
     let read = Limited::new(body, most).collect().await.map_err(|error| {
         if error.is::<LengthLimitError>() {

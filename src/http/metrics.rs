@@ -39,6 +39,9 @@ impl Route {
     }
 }
 
+/// How often it is looked how late the oldest look at a waiting task is.
+const OVERDUE: Duration = Duration::from_secs(5);
+
 /// What there is to be told, and where what is read for it is put.
 pub(super) struct Scrape {
     registry: Registry,
@@ -144,6 +147,22 @@ pub(super) async fn metrics(State(api): State<Arc<Api>>) -> Result<(HeaderMap, S
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     Ok((headers, text))
+}
+
+/// Looks how late the oldest look at a waiting task is, until it is told to stop: the charts show
+/// it over time.
+pub(super) async fn watch_overdue(api: Arc<Api>) {
+    let recent = api.service.store().metrics().recent.clone();
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(OVERDUE) => {}
+            () = api.stopping.cancelled() => return,
+        }
+        match api.service.overdue().await {
+            Ok(late) => recent.overdue(late.unwrap_or_default(), Instant::now().into_std()),
+            Err(error) => tracing::debug!(%error, "it cannot be told which trigger is overdue"),
+        }
+    }
 }
 
 /// Looks how late timers fire, until it is told to stop.

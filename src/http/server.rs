@@ -16,6 +16,7 @@ use hyper::body::Incoming;
 use hyper_util::service::TowerToHyperService;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +24,7 @@ use tower::ServiceExt;
 
 use super::access::Access;
 use super::guard::Peer;
-use super::metrics::{Scrape, measure_lag};
+use super::metrics::{Scrape, measure_lag, watch_overdue};
 use super::router::{document, posts, router};
 use crate::listen::{Bounds, Door};
 use crate::service::Service;
@@ -67,8 +68,8 @@ pub struct ApiOptions {
 pub(super) struct Api {
     pub(super) service: Service,
     pub(super) access: Access,
-    pub(super) settings: ApiSettings,
-    pub(super) limiter: Option<Limiter>,
+    /// What clients may do. Never borrowed over a wait: it is replaced while requests are answered.
+    pub(super) may: watch::Sender<May>,
     /// Whether TLS is spoken.
     pub(super) tls: bool,
     pub(super) stopping: CancellationToken,
@@ -82,9 +83,27 @@ pub(super) struct Api {
     pub(super) posts: HashSet<String>,
 }
 
+/// What clients may do, and who has done how much of it.
+pub(super) struct May {
+    pub(super) settings: ApiSettings,
+    pub(super) limiter: Option<Limiter>,
+}
+
+impl May {
+    fn of(settings: ApiSettings) -> Self {
+        Self {
+            // Twice as many at once: a page asks for several things together.
+            limiter: settings.requests_per_second.map(|rate| {
+                let burst = rate.saturating_mul(NonZeroU32::MIN.saturating_add(1));
+                RateLimiter::hashmap(Quota::per_second(rate).allow_burst(burst))
+            }),
+            settings,
+        }
+    }
+}
+
 impl Api {
     fn new(options: ApiOptions) -> Arc<Self> {
-        let per_second = options.settings.requests_per_second;
         let streams = Gauge::default();
         let metrics = options.service.store().metrics().clone();
         Arc::new(Self {
@@ -93,13 +112,8 @@ impl Api {
             // Those who ask much keep no reader from the engine.
             service: options.service.with_own_readers(),
             access: options.access,
-            // Twice as many at once: a page asks for several things together.
-            limiter: per_second.map(|rate| {
-                let burst = rate.saturating_mul(NonZeroU32::MIN.saturating_add(1));
-                RateLimiter::hashmap(Quota::per_second(rate).allow_burst(burst))
-            }),
             tls: options.tls.is_some(),
-            settings: options.settings,
+            may: watch::Sender::new(May::of(options.settings)),
             stopping: CancellationToken::new(),
             ready: AtomicBool::new(false),
             document: document().into(),
@@ -175,6 +189,7 @@ impl Server {
         });
         let lag = api.service.store().metrics().loop_lag.clone();
         task.spawn(measure_lag(lag, api.stopping.clone()));
+        task.spawn(watch_overdue(Arc::clone(&api)));
         Ok(Self {
             address,
             tls: tls.is_some(),
@@ -194,6 +209,11 @@ impl Server {
     pub fn url(&self) -> String {
         let scheme = if self.tls { "https" } else { "http" };
         format!("{scheme}://{}", self.address)
+    }
+
+    /// Goes on with other settings: requests that come from now on are held to them.
+    pub fn use_settings(&self, settings: ApiSettings) {
+        self.api.may.send_replace(May::of(settings));
     }
 
     /// The engine works.

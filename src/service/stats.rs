@@ -1,6 +1,7 @@
 //! What is counted.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -55,6 +56,16 @@ impl Service {
     /// What the store says.
     pub async fn transitions(&self) -> Result<BTreeMap<(String, String), u64>, ServiceError> {
         Ok(self.store.transitions().await?)
+    }
+
+    /// How late the oldest look at a waiting task is; none when none is late.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn overdue(&self) -> Result<Option<Duration>, ServiceError> {
+        let now = self.clock.now();
+        let oldest = self.store.oldest_overdue(now).await?;
+        Ok(oldest.and_then(|oldest| (now - oldest).to_std().ok()))
     }
 
     /// Counts what there is, without walking through the tasks that have ended.

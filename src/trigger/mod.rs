@@ -9,6 +9,7 @@ pub mod pod;
 pub mod time;
 
 use async_trait::async_trait;
+use tokio::time::Instant;
 
 pub use registry::{TriggerKind, TriggerUnusable, Triggers};
 
@@ -20,4 +21,11 @@ pub trait Trigger: Send {
     /// Waits until there is something to tell, and tells it. Deadlines of the task itself are
     /// not the trigger's business: the engine fires those.
     async fn wait(self: Box<Self>) -> TriggerEvent;
+
+    /// As [`Trigger::wait`], with when the report arrived that called for the event: how soon it
+    /// is acted upon is measured from there. None where nothing but time called for it, and from
+    /// triggers that do not tell.
+    async fn wait_since(self: Box<Self>) -> (TriggerEvent, Option<Instant>) {
+        (self.wait().await, None)
+    }
 }

@@ -12,5 +12,6 @@ mod model;
 mod random;
 mod support;
 mod together;
+mod upgrades;
 mod views;
 mod writes;

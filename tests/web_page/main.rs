@@ -15,6 +15,7 @@
 mod support;
 
 mod browser;
+mod charts;
 mod guarded;
 mod pages;
 mod plain;

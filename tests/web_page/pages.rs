@@ -159,7 +159,7 @@ fn the_overview_draws_what_happened() {
     browser.go(&site.at("/overview?window=15m"));
     assert_eq!(
         browser.value("document.querySelectorAll('.chart').length"),
-        4
+        7
     );
     let ended = browser.value("document.querySelector('[aria-labelledby=ended-title] rect.fill.success:not([width=\"10\"])').getBoundingClientRect().height");
     assert!(ended.as_f64().unwrap() > 10.0, "{ended}");

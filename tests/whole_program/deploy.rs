@@ -1,18 +1,18 @@
-//! What is in deploy/: it renders, fits the API's types, and its rights suffice.
+//! The manifests in deploy/: they render, fit the API's schemas, and their rights suffice.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use schemars::JsonSchema;
 use serde_json::{Value, json};
 
-use crate::support::{Home, eventually, script, with};
+use crate::support::{Cluster, Home, eventually, script, with};
 
 fn deploy() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy")
@@ -31,38 +31,227 @@ fn rendered(directory: &str) -> Vec<Value> {
     serde_saphyr::from_multiple(&text).unwrap()
 }
 
-/// A document is of its type when the type holds all of it: what is misspelt would be lost.
-#[track_caller]
-fn fits<T: DeserializeOwned + Serialize>(document: &Value) {
-    let typed: T = serde_json::from_value(document.clone())
-        .unwrap_or_else(|error| panic!("{error} in {document:#}"));
-    let mut again = serde_json::to_value(typed).unwrap();
-    // The types write an object's members in an order of their own, and so may this.
-    assert_eq!(sorted(&mut again), sorted(&mut document.clone()));
+/// The schema of a kind as Kubernetes 1.36 has it, with nothing let through that it does not name.
+fn schema_of<T: JsonSchema>() -> Value {
+    // The types are made from the API's own OpenAPI documents, and know which members must be there.
+    let mut schema = serde_json::to_value(schemars::schema_for!(T)).unwrap();
+    close(&mut schema);
+    schema
 }
 
-fn sorted(value: &mut Value) -> Value {
-    value.sort_all_objects();
-    value.clone()
+/// Refuses members that no part of a schema names. Maps say what their members are themselves.
+fn close(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            if members.contains_key("properties") && !members.contains_key("additionalProperties") {
+                members.insert("additionalProperties".to_owned(), json!(false));
+            }
+            members.values_mut().for_each(close);
+        }
+        Value::Array(items) => items.iter_mut().for_each(close),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// The parts of a PodMonitor that its own project documents and that are used here. Its schema is
+/// no part of Kubernetes' API.
+fn pod_monitor() -> Value {
+    let named = json!({"type": "string", "pattern": "^[a-z]([-a-z0-9]*[a-z0-9])?$"});
+    json!({
+        "type": "object",
+        "required": ["apiVersion", "kind", "metadata", "spec"],
+        "additionalProperties": false,
+        "properties": {
+            "apiVersion": {"const": "monitoring.coreos.com/v1"},
+            "kind": {"const": "PodMonitor"},
+            "metadata": {
+                "type": "object",
+                "required": ["name"],
+                "additionalProperties": false,
+                "properties": {
+                    "name": named,
+                    "namespace": named,
+                    "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+                },
+            },
+            "spec": {
+                "type": "object",
+                "required": ["selector", "podMetricsEndpoints"],
+                "additionalProperties": false,
+                "properties": {
+                    "selector": {
+                        "type": "object",
+                        "additionalProperties": false,
+                        "properties": {
+                            "matchLabels": {
+                                "type": "object",
+                                "additionalProperties": {"type": "string"},
+                            },
+                        },
+                    },
+                    "podMetricsEndpoints": {
+                        "type": "array",
+                        "minItems": 1,
+                        "items": {
+                            "type": "object",
+                            "additionalProperties": false,
+                            "properties": {
+                                // The name of a port of the pod, never a number.
+                                "port": named,
+                                "path": {"type": "string", "pattern": "^/"},
+                                "interval": {"type": "string", "pattern": "^[0-9]+(ms|s|m|h)$"},
+                            },
+                        },
+                    },
+                },
+            },
+        },
+    })
+}
+
+/// The schema of a document.
+fn schema(document: &Value) -> Value {
+    let api = document["apiVersion"].as_str().unwrap();
+    match (api, document["kind"].as_str().unwrap()) {
+        ("v1", "Namespace") => schema_of::<Namespace>(),
+        ("v1", "ServiceAccount") => schema_of::<ServiceAccount>(),
+        ("v1", "PersistentVolumeClaim") => schema_of::<PersistentVolumeClaim>(),
+        ("v1", "Service") => schema_of::<Service>(),
+        ("apps/v1", "Deployment") => schema_of::<Deployment>(),
+        ("networking.k8s.io/v1", "NetworkPolicy") => schema_of::<NetworkPolicy>(),
+        ("rbac.authorization.k8s.io/v1", "Role") => schema_of::<Role>(),
+        ("rbac.authorization.k8s.io/v1", "RoleBinding") => schema_of::<RoleBinding>(),
+        ("monitoring.coreos.com/v1", "PodMonitor") => pod_monitor(),
+        other => panic!("nobody knows the schema of {other:?}"),
+    }
+}
+
+/// What is wrong with a document.
+fn faults(document: &Value) -> Vec<String> {
+    let schema = jsonschema::validator_for(&schema(document)).unwrap();
+    let errors = schema.iter_errors(document);
+    errors
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect()
 }
 
 #[test]
-fn every_manifest_is_what_the_api_knows() {
+fn every_manifest_fits_the_schema_of_its_kind() {
     let documents = rendered("monitoring");
     assert_eq!(documents.len(), 9);
     for document in &documents {
-        match document["kind"].as_str().unwrap() {
-            "Namespace" => fits::<Namespace>(document),
-            "ServiceAccount" => fits::<ServiceAccount>(document),
-            "Role" => fits::<Role>(document),
-            "RoleBinding" => fits::<RoleBinding>(document),
-            "PersistentVolumeClaim" => fits::<PersistentVolumeClaim>(document),
-            "Deployment" => fits::<Deployment>(document),
-            "Service" => fits::<Service>(document),
-            "NetworkPolicy" => fits::<NetworkPolicy>(document),
-            // A type of the Prometheus operator's, which is no part of the API itself.
-            "PodMonitor" => assert_eq!(document["apiVersion"], "monitoring.coreos.com/v1"),
-            other => panic!("nobody checks a {other}"),
+        assert_eq!(faults(document), Vec::<String>::new(), "{document:#}");
+    }
+    let own = documents.iter().filter(|it| it["kind"] != "PodMonitor");
+    let own: Vec<Value> = own.cloned().collect();
+    assert_eq!(rendered("base"), own, "monitoring only adds to the base");
+}
+
+#[test]
+fn what_is_misspelt_missing_or_of_another_type_does_not_fit() {
+    let documents = rendered("monitoring");
+    let of = |kind: &str| {
+        let found = documents.iter().find(|it| it["kind"] == kind);
+        found.unwrap().clone()
+    };
+    for (kind, path, wrong) in [
+        (
+            "Deployment",
+            "/spec/template/spec/containers/0",
+            json!({"imagePullPolicies": "x", "name": "a"}),
+        ),
+        ("Deployment", "/spec/replicas", json!("one")),
+        (
+            "Deployment",
+            "/spec/template/spec/containers/0",
+            json!({"image": "a"}),
+        ),
+        ("Role", "/rules/0", json!({"resources": ["pods"]})),
+        (
+            "PersistentVolumeClaim",
+            "/spec/resources",
+            json!({"request": {}}),
+        ),
+        ("Service", "/spec/ports/0", json!({"name": "http"})),
+        ("NetworkPolicy", "/spec/egress", json!({})),
+        (
+            "PodMonitor",
+            "/spec/podMetricsEndpoints/0/port",
+            json!(8470),
+        ),
+    ] {
+        let mut document = of(kind);
+        *document.pointer_mut(path).unwrap() = wrong.clone();
+        assert_ne!(
+            faults(&document),
+            Vec::<String>::new(),
+            "{kind} {path} {wrong}"
+        );
+    }
+}
+
+#[test]
+fn what_belongs_together_names_the_same() {
+    let documents = rendered("monitoring");
+    let of = |kind: &str| documents.iter().find(|it| it["kind"] == kind).unwrap();
+    let pod = &of("Deployment")["spec"]["template"];
+    let container = &pod["spec"]["containers"][0];
+    let has = |labels: &Value| {
+        let labels = labels.as_object().unwrap();
+        !labels.is_empty()
+            && labels
+                .iter()
+                .all(|(name, value)| pod["metadata"]["labels"][name] == *value)
+    };
+    assert!(has(&of("Deployment")["spec"]["selector"]["matchLabels"]));
+    assert!(has(&of("Service")["spec"]["selector"]));
+    assert!(has(&of("PodMonitor")["spec"]["selector"]["matchLabels"]));
+    let port = &container["ports"][0]["name"];
+    assert_eq!(of("Service")["spec"]["ports"][0]["targetPort"], *port);
+    assert_eq!(
+        of("PodMonitor")["spec"]["podMetricsEndpoints"][0]["port"],
+        *port
+    );
+    assert_eq!(
+        of("NetworkPolicy")["spec"]["ingress"][0]["ports"][0]["port"],
+        *port
+    );
+    assert_eq!(
+        pod["spec"]["serviceAccountName"],
+        of("ServiceAccount")["metadata"]["name"]
+    );
+    assert_eq!(
+        of("RoleBinding")["roleRef"]["name"],
+        of("Role")["metadata"]["name"]
+    );
+    let claim = &pod["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"];
+    assert_eq!(*claim, of("PersistentVolumeClaim")["metadata"]["name"]);
+    let arguments = container["args"].as_array().unwrap();
+    let arguments: Vec<&str> = arguments.iter().map(|it| it.as_str().unwrap()).collect();
+    is_understood(&arguments);
+}
+
+/// The program knows these words: with a wish for help behind them, it gives it.
+#[track_caller]
+fn is_understood(arguments: &[&str]) {
+    let home = Home::without_cluster();
+    home.run(&[arguments, &["--help"]].concat()).expect(0);
+}
+
+/// The kinds that the local cluster keeps; the others are Kubernetes' alone.
+const KEPT: [&str; 4] = ["Namespace", "ServiceAccount", "Role", "RoleBinding"];
+
+#[test]
+fn what_the_local_cluster_keeps_is_taken_as_it_is_and_the_rest_is_refused() {
+    // Of its own: the names are the same for whoever applies them.
+    let home = Home::beside(Arc::new(Cluster::another()));
+    for document in &rendered("monitoring") {
+        let kind = document["kind"].as_str().unwrap();
+        let apply = ["apply", "--server-side", "--validate=strict", "-f", "-"];
+        let (done, told) = kubectl_asked(&home, &apply, &document.to_string());
+        assert_eq!(done.is_some(), KEPT.contains(&kind), "{kind}: {told}");
+        if done.is_none() {
+            assert!(told.contains("no matches for kind"), "{kind}: {told}");
         }
     }
 }
@@ -82,6 +271,12 @@ fn one_daemon_works_at_a_time_and_none_as_root() {
 }
 
 fn kubectl(home: &Home, arguments: &[&str], input: &str) -> String {
+    let (said, told) = kubectl_asked(home, arguments, input);
+    said.unwrap_or_else(|| panic!("kubectl {arguments:?}: {told}"))
+}
+
+/// What kubectl says if all is well, and what it says on stderr.
+fn kubectl_asked(home: &Home, arguments: &[&str], input: &str) -> (Option<String>, String) {
     let mut child = Command::new("kubectl")
         .arg("--kubeconfig")
         .arg(home.cluster().kubeconfig())
@@ -100,8 +295,8 @@ fn kubectl(home: &Home, arguments: &[&str], input: &str) -> String {
         .unwrap();
     let output = child.wait_with_output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "kubectl {arguments:?}: {told}");
-    String::from_utf8(output.stdout).unwrap()
+    let said = String::from_utf8(output.stdout).unwrap();
+    (output.status.success().then_some(said), told)
 }
 
 /// The kubeconfig of the service account, whose namespace is its pods'.
@@ -117,9 +312,8 @@ fn kubeconfig(home: &Home, token: &str) -> String {
 fn a_whole_task_runs_with_the_rights_of_the_role_and_misses_each_that_is_taken_away() {
     let home = Home::new();
     let documents = rendered("base");
-    let served = ["Namespace", "ServiceAccount", "Role", "RoleBinding"];
     for document in &documents {
-        if served.contains(&document["kind"].as_str().unwrap()) {
+        if KEPT.contains(&document["kind"].as_str().unwrap()) {
             kubectl(&home, &["apply", "-f", "-"], &document.to_string());
         }
     }

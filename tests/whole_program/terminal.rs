@@ -13,6 +13,18 @@ use serde_json::{Value, json};
 
 use crate::support::{Home, eventually, script, with};
 
+/// A terminal: its end for whoever looks at it, and its end for programs.
+fn terminal() -> (File, File) {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let master = openpt(flags).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let name = ptsname(&master, Vec::new()).unwrap().into_bytes();
+    let name = std::ffi::OsString::from_vec(name);
+    let terminal = File::options().read(true).write(true).open(name).unwrap();
+    (File::from(master), terminal)
+}
+
 /// A program at a terminal of its own, and all that it drew there.
 struct AtTerminal {
     child: Child,
@@ -21,13 +33,7 @@ struct AtTerminal {
 
 impl AtTerminal {
     fn start(mut command: Command) -> Self {
-        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-        let master = openpt(flags).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let name = ptsname(&master, Vec::new()).unwrap().into_bytes();
-        let name = std::ffi::OsString::from_vec(name);
-        let terminal = File::options().read(true).write(true).open(name).unwrap();
+        let (master, terminal) = terminal();
         let child = command
             .env("TERM", "xterm")
             .stdin(terminal.try_clone().unwrap())
@@ -40,7 +46,7 @@ impl AtTerminal {
         let drawn = Arc::new(Mutex::new(String::new()));
         let shared = drawn.clone();
         std::thread::spawn(move || {
-            let (mut master, mut buffer) = (File::from(master), [0; 4096]);
+            let (mut master, mut buffer) = (master, [0; 4096]);
             // It ends with an error when nobody has the terminal open any more.
             while let Ok(length @ 1..) = master.read(&mut buffer) {
                 let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
@@ -104,7 +110,7 @@ fn a_line_at_the_terminal_tells_what_run_waits_for() {
     let home = Home::new();
     let file = home.task(&counting(&home, "one"));
     let mut run = AtTerminal::start(home.command(&["run", &file]));
-    run.until("task 1 deferred, pod ");
+    run.until("task 1 deferred, pod Running, ");
     run.until("resumes");
     assert_eq!(run.end(), Some(0), "{}", run.drawn());
     run.until("task 1 succeeded");
@@ -120,8 +126,43 @@ fn a_bar_at_the_terminal_tells_how_many_tasks_of_a_run_have_ended() {
     let file = home.task(&json!([counting(&home, "a"), counting(&home, "b")]));
     let mut run = AtTerminal::start(home.command(&["run", &file]));
     run.until("0/2");
+    run.until("a deferred, pod Running, ");
+    run.until("b deferred, pod Running, ");
     assert_eq!(run.end(), Some(0), "{}", run.drawn());
     run.until("task 2 succeeded");
+    let drawn = run.drawn();
+    for name in ["a", "b"] {
+        for number in 1..=3 {
+            let line = format!("[{name}] line {number}\r\n");
+            assert_eq!(drawn.matches(&line).count(), 1, "{line} in {drawn:?}");
+        }
+    }
+}
+
+#[test]
+fn many_tasks_share_a_few_bars_and_are_all_counted() {
+    let home = Home::new().set("ADJOURN_WORKER_SLOTS", "3");
+    let tasks: Vec<Value> = (0..11)
+        .map(|number| script(&home.dag, &format!("t{number}"), "sleep 1"))
+        .collect();
+    let mut run = AtTerminal::start(home.command(&["run", &home.task(&json!(tasks))]));
+    run.until("0/11");
+    run.until("10/11");
+    assert_eq!(run.end(), Some(0), "{}", run.drawn());
+    let drawn = run.drawn();
+    for number in 0..11 {
+        let task = number + 1;
+        assert!(
+            drawn.contains(&format!("task {task} succeeded")),
+            "{drawn:?}"
+        );
+        assert!(drawn.contains(&format!("t{number} ")), "{drawn:?}");
+    }
+    // What is drawn at once is between two moves of the cursor up to its beginning.
+    let at_once = drawn
+        .split("\x1b[1A")
+        .map(|part| part.matches("resumes").count());
+    assert!(at_once.max().unwrap_or_default() <= 9, "{drawn:?}");
 }
 
 #[test]
@@ -186,38 +227,27 @@ fn a_log_is_followed_from_before_the_pod_through_a_daemons_death_to_the_verdict(
 }
 
 #[test]
-fn bash_completes_the_ids_of_tasks() {
+fn a_daemon_whose_terminal_is_closed_ends_in_good_order() {
     let home = Home::without_cluster();
-    home.submit(&script("nightly", "train", "exit 0"));
-    home.submit(&script("nightly", "test", "exit 0"));
-    let script = home.run(&["completions", "bash"]).expect(0);
-    let asked = format!(
-        "{}\nask() {{ COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); \
-         _clap_complete_adjourn; echo \"${{COMPREPLY[*]}}\"; }}\n\
-         ask adjourn describe ''\nask adjourn descr\n",
-        script.text()
-    );
-    let mut shell = Command::new("bash");
-    let like = home.command(&[]);
-    shell.args(["-c", &asked]).env_clear();
-    for (name, value) in like.get_envs() {
-        if let Some(value) = value {
-            shell.env(name, value);
-        }
+    let (mut master, terminal) = terminal();
+    let mut command = home.command(&["serve"]);
+    command.stderr(Stdio::from(terminal));
+    let mut serve = command.spawn().unwrap();
+    drop(command);
+    let (mut said, mut buffer) = (String::new(), [0; 4096]);
+    while !said.contains("adjourn serve: ready") {
+        let length = master.read(&mut buffer).unwrap();
+        said.push_str(&String::from_utf8_lossy(&buffer[..length]));
     }
-    let output = shell.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    let lines: Vec<&str> = said.lines().collect();
-    assert!(
-        lines[0].contains('2') && lines[0].contains('1'),
-        "{said}{told}"
-    );
-    assert!(lines[1].contains("describe"), "{said}{told}");
-    for shell in ["zsh", "fish"] {
-        let script = home.run(&["completions", shell]).expect(0);
-        assert!(script.text().contains("ADJOURN_COMPLETE"), "{shell}");
-    }
+    drop(master);
+    kill(
+        Pid::from_raw(serve.id().try_into().unwrap()),
+        Signal::SIGHUP,
+    )
+    .unwrap();
+    let status = eventually("its end", || serve.try_wait().unwrap());
+    assert_eq!(status.code(), Some(0));
+    assert!(home.sql("SELECT owner FROM engines").is_empty());
 }
 
 #[test]

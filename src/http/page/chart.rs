@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::render::told;
-use crate::service::Lately;
+use crate::clock::Timestamp;
 
 /// The height of the columns, in pixels, and where they begin.
 const HEIGHT: f64 = 120.0;
@@ -28,6 +28,8 @@ pub(super) struct Chart {
     /// What stands in the last column that has anything.
     words: String,
     empty: bool,
+    /// What stands in the place of columns where there is none.
+    nothing: &'static str,
 }
 
 /// What one colour stands for.
@@ -68,10 +70,32 @@ impl Unit {
     fn told(self, value: f64) -> String {
         match self {
             Self::Count => format!("{value:.0}"),
-            Self::Milliseconds if value >= 1000.0 => format!("{:.1} s", value / 1000.0),
-            Self::Milliseconds => format!("{value:.0} ms"),
+            Self::Milliseconds => length(value),
             Self::Percent => format!("{value:.1} %"),
         }
+    }
+}
+
+impl Unit {
+    /// A figure that is not below `value` and reads well.
+    fn round_up(self, value: f64) -> f64 {
+        let step = match self {
+            Self::Milliseconds if value > 7200e3 => 3600e3,
+            Self::Milliseconds if value > 120e3 => 60e3,
+            Self::Count | Self::Milliseconds | Self::Percent => 1.0,
+        };
+        round_up(value / step) * step
+    }
+}
+
+/// A length of so many milliseconds, in a unit that leaves few digits.
+fn length(milliseconds: f64) -> String {
+    match milliseconds {
+        0.0..10.0 if milliseconds.fract() > 0.0 => format!("{milliseconds:.1} ms"),
+        ..1000.0 => format!("{milliseconds:.0} ms"),
+        ..120e3 => format!("{:.1} s", milliseconds / 1000.0),
+        ..7200e3 => format!("{:.0} min", milliseconds / 60e3),
+        _ => format!("{:.1} h", milliseconds / 3600e3),
     }
 }
 
@@ -81,26 +105,32 @@ pub(super) struct Words {
     pub(super) title: &'static str,
     pub(super) note: String,
     pub(super) unit: Unit,
+    /// What is said where there is nothing to be drawn.
+    pub(super) nothing: &'static str,
+}
+
+/// What lies along the drawing.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Axis {
+    /// When the first slot begins.
+    pub(super) since: Timestamp,
+    /// How long each slot is, in milliseconds.
+    pub(super) slot_ms: i64,
 }
 
 /// The drawing of `values`, for each slot one for each of `series`, stacked from the bottom.
-pub(super) fn draw(
-    words: Words,
-    lately: &Lately,
-    series: Vec<Series>,
-    values: &[Vec<f64>],
-) -> Chart {
+pub(super) fn draw(words: Words, axis: Axis, series: Vec<Series>, values: &[Vec<f64>]) -> Chart {
     let unit = words.unit;
     let highest = values
         .iter()
         .map(|slot| slot.iter().sum::<f64>())
         .fold(0.0, f64::max);
-    let top = round_up(highest);
+    let top = unit.round_up(highest);
     #[allow(clippy::cast_precision_loss, reason = "a chart has few columns")]
     let width = 100.0 / values.len().max(1) as f64;
     let mut columns = Vec::with_capacity(values.len());
     let mut x = 0.0;
-    let mut from = lately.since;
+    let mut from = axis.since;
     for slot in values {
         let mut parts = Vec::new();
         let mut bottom = TOP + HEIGHT;
@@ -138,7 +168,7 @@ pub(super) fn draw(
             figures,
         });
         x += width;
-        from += chrono::Duration::milliseconds(lately.slot_ms);
+        from += chrono::Duration::milliseconds(axis.slot_ms);
     }
     let last_words = columns.iter().rev().find(|column| !column.empty);
     Chart {
@@ -147,10 +177,11 @@ pub(super) fn draw(
         note: words.note,
         series,
         top: unit.told(top),
-        first: lately.since.format("%d %b %H:%M").to_string(),
+        first: axis.since.format("%d %b %H:%M").to_string(),
         last: "now".to_owned(),
-        words: last_words.map_or_else(|| "nothing".to_owned(), |column| column.title.clone()),
+        words: last_words.map_or_else(|| words.nothing.to_owned(), |column| column.title.clone()),
         empty: highest <= 0.0,
+        nothing: words.nothing,
         columns,
     }
 }
@@ -173,30 +204,25 @@ fn round_up(value: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use chrono::Duration;
-
     use super::*;
-    use crate::clock::Timestamp;
 
     #[test]
     fn columns_stand_on_each_other_and_end_below_a_round_figure() {
-        let lately = Lately {
+        let axis = Axis {
             since: Timestamp::UNIX_EPOCH,
-            until: Timestamp::UNIX_EPOCH + Duration::seconds(20),
             slot_ms: 10_000,
-            slots: Vec::new(),
-            shortened: false,
         };
         let words = Words {
             id: "c",
             title: "Tasks",
             note: String::new(),
             unit: Unit::Count,
+            nothing: "none",
         };
         let series = ["a", "b"].map(|name| Series { class: name, name });
         let chart = draw(
             words,
-            &lately,
+            axis,
             series.to_vec(),
             &[vec![1.0, 3.0], vec![0.0, 0.0]],
         );
@@ -214,6 +240,21 @@ mod tests {
     }
 
     #[test]
+    fn lengths_are_told_in_a_unit_that_leaves_few_digits() {
+        for (milliseconds, told) in [
+            (0.0, "0 ms"),
+            (0.42, "0.4 ms"),
+            (5.0, "5 ms"),
+            (312.4, "312 ms"),
+            (1500.0, "1.5 s"),
+            (180_000.0, "3 min"),
+            (9_000_000.0, "2.5 h"),
+        ] {
+            assert_eq!(Unit::Milliseconds.told(milliseconds), told);
+        }
+    }
+
+    #[test]
     fn figures_are_rounded_up_to_what_reads_well() {
         for (value, top) in [
             (0.0, 1.0),
@@ -224,5 +265,7 @@ mod tests {
         ] {
             assert!((round_up(value) - top).abs() < 1e-9, "{value}");
         }
+        let minutes = Unit::Milliseconds.round_up(50.0 * 60e3);
+        assert_eq!(Unit::Milliseconds.told(minutes), "50 min");
     }
 }

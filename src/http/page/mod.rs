@@ -2,8 +2,8 @@
 //!
 //! `routes` says what is where, `gate` who may come in and which headers every answer has,
 //! `session` keeps a token in a cookie (`login` is its form). `list`, `task` (with `log` and
-//! `timeline`) and `overview` (with `chart` and
-//! `requests`) are the pages, `wish` is what their forms ask for;
+//! `timeline`) and `overview` (with `charts`,
+//! `chart` and `requests`) are the pages, `wish` is what their forms ask for;
 //! `render` makes HTML of all of them, `fault` of every problem, and `assets` holds the style
 //! sheet and the script.
 //!
@@ -16,6 +16,7 @@
 
 mod assets;
 mod chart;
+mod charts;
 mod fault;
 mod form;
 mod gate;

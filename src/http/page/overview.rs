@@ -8,7 +8,8 @@ use axum::response::Response;
 use chrono::Duration;
 use serde::Serialize;
 
-use super::chart::{Chart, Series, Unit, Words, draw};
+use super::chart::Chart;
+use super::charts::charts;
 use super::fault::Fault;
 use super::form::Form;
 use super::gate::Visitor;
@@ -16,7 +17,7 @@ use super::render::{exact, render, told};
 use super::requests::Requests;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::server::Api;
-use crate::service::{Lately, Slot, Stats};
+use crate::service::Stats;
 use crate::task::state::STATE_NAMES;
 
 /// How many columns a chart has.
@@ -65,6 +66,9 @@ pub(super) async fn show(
         .service
         .lately(Duration::minutes(*minutes), COLUMNS)
         .await?;
+    let recent = &api.service.store().metrics().recent;
+    let length = std::time::Duration::from_secs(minutes.unsigned_abs() * 60);
+    let stretch = recent.stretch(length, std::time::Instant::now());
     let count = |name: &'static str| (name, stats.tasks.get(name).copied().unwrap_or(0));
     let page = OverviewPage {
         now: exact(lately.until),
@@ -83,120 +87,9 @@ pub(super) async fn show(
                 told(lately.since)
             )
         }),
-        charts: charts(&lately),
+        charts: charts(&lately, &stretch),
         requests: Requests::read(&api.scrape.text(&api.service).await?),
         stats,
     };
     Ok(render("overview.html", &visitor, page))
-}
-
-fn charts(lately: &Lately) -> Vec<Chart> {
-    vec![
-        under_way(lately),
-        ended(lately),
-        reaction(lately),
-        put_off(lately),
-    ]
-}
-
-fn under_way(lately: &Lately) -> Chart {
-    let words = Words {
-        id: "under-way",
-        title: "Tasks under way, by state",
-        note: "At the end of each slot, counted back from now by the history of changes."
-            .to_owned(),
-        unit: Unit::Count,
-    };
-    let series = ["running", "deferred", "queued", "up_for_retry"];
-    by_state(words, lately, &series, |slot| &slot.states)
-}
-
-fn ended(lately: &Lately) -> Chart {
-    let words = Words {
-        id: "ended",
-        title: "Tasks that ended, by state",
-        note: "How many in each slot.".to_owned(),
-        unit: Unit::Count,
-    };
-    let series = ["success", "skipped", "cancelled", "failed"];
-    by_state(words, lately, &series, |slot| &slot.ended)
-}
-
-fn by_state(
-    words: Words,
-    lately: &Lately,
-    states: &[&'static str],
-    counts: impl Fn(&Slot) -> &std::collections::BTreeMap<&'static str, i64>,
-) -> Chart {
-    let series = states.iter().map(|state| Series {
-        class: state,
-        name: state,
-    });
-    let slot = |slot: &Slot| {
-        let figures = states
-            .iter()
-            .map(|state| figure(counts(slot).get(state).copied().unwrap_or(0)));
-        figures.collect()
-    };
-    let values: Vec<Vec<f64>> = lately.slots.iter().map(slot).collect();
-    draw(words, lately, series.collect(), &values)
-}
-
-fn reaction(lately: &Lately) -> Chart {
-    let words = Words {
-        id: "reaction",
-        title: "Reaction: from a fired trigger to its worker",
-        note: "The median, and on top of it what the slowest took beyond that. How late a pod's end is noticed is not in the history.".to_owned(),
-        unit: Unit::Milliseconds,
-    };
-    let series = vec![
-        Series {
-            class: "median",
-            name: "median",
-        },
-        Series {
-            class: "slowest",
-            name: "slowest beyond it",
-        },
-    ];
-    let values: Vec<Vec<f64>> = lately
-        .slots
-        .iter()
-        .map(|slot| {
-            let waits = &slot.resumed_after_ms;
-            let at = |index: usize| waits.get(index).copied().unwrap_or(0);
-            let median = at(waits.len() / 2);
-            let slowest = waits.last().copied().unwrap_or(0);
-            vec![figure(median), figure(slowest - median)]
-        })
-        .collect();
-    draw(words, lately, series, &values)
-}
-
-fn put_off(lately: &Lately) -> Chart {
-    let words = Words {
-        id: "put-off",
-        title: "Steps put off because of the cluster",
-        note: "Of all steps that began in a slot, how many the Kubernetes API's errors postponed."
-            .to_owned(),
-        unit: Unit::Percent,
-    };
-    let series = vec![Series {
-        class: "failed",
-        name: "put off",
-    }];
-    let values: Vec<Vec<f64>> = lately
-        .slots
-        .iter()
-        .map(|slot| {
-            let of = slot.steps.max(slot.put_off).max(1);
-            vec![figure(slot.put_off) / figure(of) * 100.0]
-        })
-        .collect();
-    draw(words, lately, series, &values)
-}
-
-#[allow(clippy::cast_precision_loss, reason = "for a drawing")]
-fn figure(count: i64) -> f64 {
-    count as f64
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::metrics::is_api_failure;
+
 /// The metric's name with what is before its labels.
 const NAME: &str = "adjourn_kubernetes_requests_total{";
 
@@ -34,11 +36,10 @@ impl Requests {
                 *requests.by_code.entry(code).or_default() += count;
             }
         }
-        let failed = |code: u16| code == 0 || code == 429 || code >= 500;
         requests.all = requests.by_code.values().sum();
         let counts = requests.by_code.iter();
         requests.failed = counts
-            .filter(|(code, _)| failed(**code))
+            .filter(|(code, _)| is_api_failure(**code))
             .map(|(_, count)| count)
             .sum();
         // In thousandths, so that no fraction is needed until it is told.

@@ -52,7 +52,7 @@ impl Call<'_> {
         seen: Option<&PodObservation>,
     ) -> Result<(), Failure> {
         let limits = LogLimits {
-            max_bytes: self.operator.settings.log_read_bytes,
+            max_bytes: self.operator.settings.borrow().log_read_bytes,
             ..LogLimits::default()
         };
         self.collect_within(own, seen, limits).await

@@ -190,7 +190,7 @@ impl Call<'_> {
             try_number: context.try_number,
             submitted_at: context.submitted_at,
             connection: &connection,
-            template_env: &self.operator.settings.template_env,
+            template_env: &self.operator.settings().template_env,
             installation: Some((&context.installation, client.in_cluster())),
         };
         let planned = plan(&self.file, &options, &mut rand::rng())

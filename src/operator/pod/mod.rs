@@ -44,6 +44,7 @@ use crate::task::id::TaskKey;
 use crate::task::outcome::{Ending, FailureKind};
 use crate::task::pods::{ConnectionOverrides, ConnectionRef};
 use call::Call;
+use tokio::sync::watch;
 
 /// The name of this kind of operator.
 pub const KIND: &str = "pod";
@@ -52,7 +53,7 @@ pub const KIND: &str = "pod";
 #[derive(Debug, Clone)]
 pub struct PodOperator {
     connections: Connections,
-    settings: PodOperatorSettings,
+    settings: watch::Receiver<PodOperatorSettings>,
     registered: Registered,
 }
 
@@ -70,11 +71,27 @@ impl PodOperator {
     /// An operator for pods on any of `connections`.
     #[must_use]
     pub fn new(connections: Connections, settings: PodOperatorSettings) -> Self {
+        // What nobody can change any more stays as it is.
+        let (_, settings) = watch::channel(settings);
+        Self::following(connections, settings)
+    }
+
+    /// An operator whose settings may be replaced while it works; a step goes by those that hold
+    /// when it needs them.
+    #[must_use]
+    pub fn following(
+        connections: Connections,
+        settings: watch::Receiver<PodOperatorSettings>,
+    ) -> Self {
         Self {
             connections,
             settings,
             registered: Registered::default(),
         }
+    }
+
+    fn settings(&self) -> PodOperatorSettings {
+        self.settings.borrow().clone()
     }
 
     /// Registers callbacks under a name that task files use; later ones of the same name take
@@ -142,7 +159,7 @@ impl Operator for PodOperator {
             try_number: 1,
             submitted_at: now,
             connection: &connection,
-            template_env: &self.settings.template_env,
+            template_env: &self.settings().template_env,
             installation: None,
         };
         let mut planned =

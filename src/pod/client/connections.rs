@@ -1,7 +1,8 @@
 //! The configured connections, by name, with their clients.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+
+use tokio::sync::watch;
 
 use super::{Clients, ClusterClient, ConnectError, ConnectionSettings};
 use crate::metrics::ApiRequests;
@@ -11,9 +12,9 @@ use crate::task::pods::ConnectionRef;
 pub const DEFAULT_CONNECTION: &str = "kubernetes_default";
 
 /// Every `[connections.NAME]` of the configuration, and the clients that were made from them.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Connections {
-    settings: Arc<BTreeMap<String, ConnectionSettings>>,
+    settings: watch::Receiver<BTreeMap<String, ConnectionSettings>>,
     clients: Clients,
 }
 
@@ -33,12 +34,27 @@ pub enum ConnectionError {
     Connect(#[from] ConnectError),
 }
 
+impl Default for Connections {
+    fn default() -> Self {
+        Self::new(BTreeMap::new())
+    }
+}
+
 impl Connections {
     /// The connections of a configuration.
     #[must_use]
     pub fn new(settings: BTreeMap<String, ConnectionSettings>) -> Self {
+        // What nobody can change any more stays as it is.
+        let (_, settings) = watch::channel(settings);
+        Self::following(settings)
+    }
+
+    /// Connections whose settings may be replaced: whoever asks for a client after that gets one
+    /// that is made from the new ones. Who has one already keeps it.
+    #[must_use]
+    pub fn following(settings: watch::Receiver<BTreeMap<String, ConnectionSettings>>) -> Self {
         Self {
-            settings: Arc::new(settings),
+            settings,
             clients: Clients::new(),
         }
     }
@@ -57,7 +73,7 @@ impl Connections {
     /// # Errors
     /// [`ConnectionError::Unknown`] for any other name without a section.
     pub fn settings(&self, name: &str) -> Result<ConnectionSettings, ConnectionError> {
-        match self.settings.get(name) {
+        match self.settings.borrow().get(name) {
             Some(settings) => Ok(settings.clone()),
             None if name == DEFAULT_CONNECTION => Ok(ConnectionSettings::default()),
             None => Err(ConnectionError::Unknown {

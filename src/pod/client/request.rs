@@ -12,6 +12,8 @@ use kube::client::Body;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::SemaphorePermit;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use super::source::login_problem;
 use super::{ApiError, Backoff, ClusterClient, ConnectError, Refusal};
@@ -214,8 +216,10 @@ impl ClusterClient {
                 problem: error.to_string(),
             })?;
         self.shared.requests.fetch_add(1, Ordering::Relaxed);
-        let sent = self.kube().send(built).await;
+        let span = span_of(request);
+        let sent = self.kube().send(built).instrument(span.clone()).await;
         let code = sent.as_ref().map_or(0, |answer| answer.status().as_u16());
+        span.record("http.response.status_code", code);
         count_request(&self.shared.limits.asked, request.method.as_str(), code);
         let response = sent.map_err(|error| not_answered(request, error))?;
         let code = response.status();
@@ -293,6 +297,22 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let moment = |text| DateTime::parse_from_rfc2822(text).ok();
     let now = moment(told(http::header::DATE)?)?;
     (moment(wanted)? - now).to_std().ok()
+}
+
+/// The request as a part of the step that needs it; what no step needs is part of none.
+fn span_of(request: &ApiRequest) -> Span {
+    if Span::current().is_none() {
+        return Span::none();
+    }
+    let path = request.path.split('?').next().unwrap_or_default();
+    tracing::trace_span!(
+        target: "adjourn::span",
+        "kubernetes request",
+        otel.kind = "client",
+        http.request.method = request.method.as_str(),
+        http.response.status_code = Empty,
+        url.path = path,
+    )
 }
 
 #[cfg(test)]

@@ -330,6 +330,11 @@ impl Board {
         }
     }
 
+    /// The newest that was seen of a pod.
+    pub(super) fn latest(&self, uid: &str) -> Option<Arc<PodObservation>> {
+        lock(&self.state).slots.get(uid)?.latest()
+    }
+
     /// How many pods are known, waited for or not.
     pub(super) fn len(&self) -> usize {
         lock(&self.state).slots.len()

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::board::Board;
 use super::counts::{Counters, WatchCounts};
@@ -118,6 +119,14 @@ impl PodWatchHub {
         self.inner.counters.snapshot()
     }
 
+    /// The newest that was seen of a pod, if any watch shows it or remembers it. Costs a look at each
+    /// watch; who waits for a pod has a [`Subscription`].
+    #[must_use]
+    pub fn latest(&self, uid: &str) -> Option<Arc<PodObservation>> {
+        let watches = self.inner.lock();
+        watches.values().find_map(|watch| watch.board.latest(uid))
+    }
+
     /// How many watches there are.
     #[must_use]
     pub fn watches(&self) -> usize {
@@ -191,6 +200,14 @@ impl Subscription {
     #[must_use]
     pub fn latest(&self) -> Option<Arc<PodObservation>> {
         self.slot.latest()
+    }
+
+    /// When the newest observation arrived from the cluster: by the watch, by a list, or as the
+    /// answer to a look at this pod. Told once for each observation, whoever asks, so that what is
+    /// measured from it is not measured twice.
+    #[must_use]
+    pub fn take_arrival(&self) -> Option<Instant> {
+        self.slot.take_arrival()
     }
 
     /// Waits for an observation that this subscription has not handed out here yet, and gives the

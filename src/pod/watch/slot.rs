@@ -19,6 +19,8 @@ pub(super) struct Inner {
     pub(super) known: Known,
     /// Rises at every change; 0 while nothing has been seen.
     version: u64,
+    /// When the newest observation arrived; taken by the first who asks.
+    arrived: Option<Instant>,
     pub(super) waiters: u32,
     wakers: Wakers,
     /// The watch does not show it (any more): its labels are not those that are watched, or it is
@@ -48,6 +50,10 @@ impl Slot {
                     Known::Unseen(_) => 0,
                     Known::Seen(_) => 1,
                 },
+                arrived: match &known {
+                    Known::Unseen(_) => None,
+                    Known::Seen(_) => Some(Instant::now()),
+                },
                 known,
                 waiters: 0,
                 wakers: Wakers::default(),
@@ -67,6 +73,11 @@ impl Slot {
             Known::Unseen(_) => None,
             Known::Seen(seen) => Some(Arc::clone(seen)),
         }
+    }
+
+    /// When the newest observation arrived, once for each.
+    pub(super) fn take_arrival(&self) -> Option<Instant> {
+        self.lock().arrived.take()
     }
 
     /// The newest observation if its version is not `seen`, which it becomes; otherwise the task
@@ -116,6 +127,7 @@ impl Inner {
     pub(super) fn put(&mut self, seen: PodObservation) -> Wakers {
         self.known = Known::Seen(Arc::new(seen));
         self.version += 1;
+        self.arrived = Some(Instant::now());
         self.all_wakers()
     }
 

@@ -94,6 +94,16 @@ pub fn decide(
     }
 }
 
+/// Whether it is what the cluster reported, and not how late it is, that calls for an event.
+#[must_use]
+pub(super) fn is_called_for_by_report(terms: &PodTerms, observation: &PodObservation) -> bool {
+    match judge(observation, &terms.base_container) {
+        PodVerdict::Succeeded | PodVerdict::Failed(_) => true,
+        PodVerdict::Pending(_) => hopeless_start(observation).is_some(),
+        PodVerdict::Running => false,
+    }
+}
+
 /// Why the pod is late, if it is.
 fn late(
     terms: &PodTerms,

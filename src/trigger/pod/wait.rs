@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use super::decide::{FirstSeen, decide, next_moment};
+use super::decide::{FirstSeen, decide, is_called_for_by_report, next_moment};
 use super::kwargs::{PodTerms, PodTriggerKwargs};
 use crate::clock::Clock;
 use crate::pod::client::{Backoff, Connections};
@@ -95,6 +95,10 @@ struct PodTrigger {
 #[async_trait]
 impl Trigger for PodTrigger {
     async fn wait(self: Box<Self>) -> TriggerEvent {
+        self.wait_since().await.0
+    }
+
+    async fn wait_since(self: Box<Self>) -> (TriggerEvent, Option<Instant>) {
         // Boxed: connecting takes much room, and only for a moment.
         let mut pod = Box::pin(self.subscribe()).await;
         let (terms, carried, clock) = self.into_what_waiting_takes();
@@ -107,10 +111,10 @@ impl Trigger for PodTrigger {
             if let Some(observation) = pod.latest() {
                 seen = seen.and(&observation, now);
                 if let Some(event) = decide(&terms, seen, &observation, now) {
-                    return carried
-                        .map(|carried| *carried)
-                        .unwrap_or_default()
-                        .by(event);
+                    let told = is_called_for_by_report(&terms, &observation);
+                    let arrived = told.then(|| pod.take_arrival()).flatten();
+                    let carried = carried.map(|carried| *carried).unwrap_or_default();
+                    return (carried.by(event), arrived);
                 }
                 let due = next_moment(&terms, seen, &observation);
                 let left = due.and_then(|due| (due - now).to_std().ok());

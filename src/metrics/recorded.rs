@@ -1,19 +1,24 @@
-//! What is counted and timed while the program works: recorded where it happens, read by whoever
-//! asks.
-//!
-//! A handle is handed to the rooms that record; a record is an addition in memory. Knows none of
-//! them, and nothing of how it is shown but the names.
+//! The sums and histograms, and their names.
+
+use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+use super::recent::Recent;
+
 /// Names and values that tell alike measurements apart.
 pub type Labels<const N: usize> = [(&'static str, String); N];
 
-/// Requests to Kubernetes API servers, by verb and status.
-pub type ApiRequests = Family<Labels<2>, Counter>;
+/// Requests to Kubernetes API servers. Cheap to clone; all clones record together.
+#[derive(Debug, Clone, Default)]
+pub struct ApiRequests {
+    /// By verb and status.
+    sums: Family<Labels<2>, Counter>,
+    recent: Recent,
+}
 
 /// What is recorded. Cheap to clone; all clones record together.
 #[derive(Debug, Clone)]
@@ -31,19 +36,30 @@ pub struct Metrics {
     pub api_requests: ApiRequests,
     /// How late a timer of the runtime fires, in seconds.
     pub loop_lag: Histogram,
+    /// From the arrival of a cluster's report until the resume that it led to was durable, in
+    /// seconds.
+    detections: Histogram,
+    /// What is kept over time.
+    pub recent: Recent,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         // From a tenth of a millisecond to some seconds.
         let seconds = || Histogram::new(exponential_buckets(0.0001, 2.0, 17));
+        let recent = Recent::default();
         Self {
             claims: seconds(),
             commits: seconds(),
             fenced_writes: Counter::default(),
             log_bytes: Counter::default(),
-            api_requests: Family::default(),
+            api_requests: ApiRequests {
+                sums: Family::default(),
+                recent: recent.clone(),
+            },
             loop_lag: seconds(),
+            detections: seconds(),
+            recent,
         }
     }
 }
@@ -51,10 +67,26 @@ impl Default for Metrics {
 /// Counts a request to a Kubernetes API server.
 pub fn count_request(requests: &ApiRequests, verb: &str, code: u16) {
     let labels = [("verb", verb.to_owned()), ("code", code.to_string())];
-    requests.get_or_create(&labels).inc();
+    requests.sums.get_or_create(&labels).inc();
+    requests
+        .recent
+        .requested(is_api_failure(code), Instant::now());
+}
+
+/// Whether a status says that the server could not, or that there was no answer (0): what is to be
+/// looked at as an error of the cluster and not of the request.
+#[must_use]
+pub fn is_api_failure(code: u16) -> bool {
+    code == 0 || code == 429 || code >= 500
 }
 
 impl Metrics {
+    /// A cluster's report led to a resume, which was durable `took` after the report had arrived.
+    pub fn detected(&self, took: Duration) {
+        self.detections.observe(took.as_secs_f64());
+        self.recent.detected(took, Instant::now());
+    }
+
     /// Names everything in `registry`.
     pub fn register(&self, registry: &mut Registry) {
         registry.register_with_unit(
@@ -83,7 +115,13 @@ impl Metrics {
         registry.register(
             "kubernetes_requests",
             "Requests to Kubernetes API servers; code 0: there was no answer",
-            self.api_requests.clone(),
+            self.api_requests.sums.clone(),
+        );
+        registry.register_with_unit(
+            "detection_latency",
+            "From the arrival of a cluster's report until the resume that it led to was durable",
+            Unit::Seconds,
+            self.detections.clone(),
         );
         registry.register_with_unit(
             "loop_lag",
