@@ -40,11 +40,7 @@ pub fn every(place: &str, ended: &[&str], waits: &str, look: impl Fn(&str, &[u8]
         }
         assert!(item["get"]["summary"].is_string());
     }
-    for path in [
-        "/",
-        "/overview",
-                "/confirm?wish=cancel&state=failed",
-    ] {
+    for path in ["/", "/overview", "/confirm?wish=cancel&state=failed"] {
         assert_eq!(seen(path), 200, "{path}");
     }
     for task in ended.iter().chain([&waits]) {
