@@ -30,8 +30,13 @@ fn tried(document: &str) -> Finished {
     let program = Path::new(env!("CARGO_BIN_EXE_adjourn")).parent().unwrap();
     let path = std::env::var("PATH").unwrap();
     let mut shell = Command::new("bash");
+    // A command that fails leaves nothing behind that would be waited for.
+    let script = format!(
+        "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n{}",
+        commands(document)
+    );
     shell
-        .args(["-e", "-c", &commands(document)])
+        .args(["-e", "-c", &script])
         .current_dir(home.path())
         .env_clear()
         .env("PATH", format!("{}:{path}", program.display()))
@@ -63,6 +68,28 @@ fn the_questions_in_sql() {
 #[test]
 fn what_operations_do() {
     assert!(tried("operations.md").text().contains("\"queued\": 1"));
+}
+
+#[test]
+fn what_programs_ask() {
+    let done = tried("http-api.md");
+    let said = done.text();
+    for words in [
+        "ready\n",
+        r#"{"tasks":[{"id":1,"key":"default/hello/monday","created":true}],"warnings":[]}"#,
+        r#"{"tasks":[{"id":1,"key":"default/hello/monday","created":false}],"warnings":[]}"#,
+        r#""kind":"key_taken""#,
+        r#"{"rows":3}"#,
+        "Z hello\n",
+        "hello\ntask 1 succeeded",
+        "event: end\n",
+        "event: change\n",
+        r#""kind":"not_found""#,
+        "did you mean image?",
+        "adjourn_tasks{state=\"success\"} 1\n",
+    ] {
+        assert!(said.contains(words), "{words} in {said}");
+    }
 }
 
 #[test]
