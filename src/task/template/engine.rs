@@ -39,6 +39,8 @@ pub(super) struct Renderer {
     engine: Environment<'static>,
     fuel: u64,
     output: usize,
+    /// How many have failed. How much those took is not known.
+    failed: u64,
     exhausted: bool,
 }
 
@@ -48,6 +50,7 @@ impl Renderer {
             engine: ENGINE.clone(),
             fuel: FUEL,
             output: MOST_OUTPUT,
+            failed: 0,
             exhausted: false,
         }
     }
@@ -60,7 +63,9 @@ impl Renderer {
                 LONGEST_TEMPLATE >> 10
             ));
         }
-        self.engine.set_fuel(Some(self.fuel));
+        // The n-th failure may take an n-th of the whole: all together take a few times the whole,
+        // however many there are.
+        self.engine.set_fuel(Some(self.fuel / (self.failed + 1)));
         let rendered = self
             .engine
             .template_from_str(text)
@@ -72,7 +77,8 @@ impl Renderer {
             .map_err(|error| (error.kind(), explain(text, context, &error)));
         match rendered {
             Ok((output, left)) => {
-                self.fuel = left.unwrap_or_default();
+                let given = self.fuel / (self.failed + 1);
+                self.fuel -= given - left.unwrap_or_default().min(given);
                 match self.output.checked_sub(output.len()) {
                     Some(left) => {
                         self.output = left;
@@ -91,7 +97,10 @@ impl Renderer {
                 self.exhausted = true;
                 Err(what)
             }
-            Err((_, what)) => Err(what),
+            Err((_, what)) => {
+                self.failed += 1;
+                Err(what)
+            }
         }
     }
 
@@ -135,6 +144,10 @@ fn missing_names(text: &str, context: &Value) -> Option<String> {
 }
 
 fn is_defined(path: &str, context: &Value) -> bool {
+    // What the engine itself has, such as `range`.
+    if ENGINE.globals().any(|(name, _)| name == path) {
+        return true;
+    }
     let mut value = context.clone();
     for name in path.split('.') {
         match value.get_attr(name) {
@@ -143,4 +156,59 @@ fn is_defined(path: &str, context: &Value) -> bool {
         }
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+
+    /// What a template does before it fails is work, too: many that fail late take a few times what
+    /// one may, and each is still told what is wrong with it.
+    #[test]
+    fn templates_that_fail_late_share_a_bound() {
+        let steps = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&steps);
+        let step = Value::from_function(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            ""
+        });
+        let context = minijinja::context! { step };
+        let text = "{% for n in range(9999) %}{{ step() }}{% endfor %}{{ nobody }}";
+        let mut renderer = Renderer::new();
+        assert_eq!(
+            renderer.render(text, &context),
+            Err("nobody is not defined".to_owned())
+        );
+        assert_eq!(steps.load(Ordering::Relaxed), 9999);
+        let short = "{{ somebody }}";
+        for _ in 0..100 {
+            let _ = renderer.render(text, &context);
+            assert_eq!(
+                renderer.render(short, &context),
+                Err("somebody is not defined".to_owned())
+            );
+        }
+        let taken = steps.load(Ordering::Relaxed);
+        assert!(taken < FUEL, "{taken}");
+    }
+
+    /// Those that do well pay for what they took, also behind one that failed.
+    #[test]
+    fn templates_that_do_well_share_the_whole() {
+        let context = minijinja::context! { n => 1 };
+        let mut renderer = Renderer::new();
+        let _ = renderer.render("{{ nobody }}", &context);
+        let mut done = 0;
+        while renderer
+            .render("{% for n in range(1000) %}{% endfor %}", &context)
+            .is_ok()
+        {
+            done += 1;
+        }
+        assert!(renderer.is_exhausted());
+        assert!((20..400).contains(&done), "{done}");
+    }
 }
