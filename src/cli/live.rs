@@ -77,11 +77,11 @@ impl Live {
         })
     }
 
-    /// The tasks that something is drawn about one by one: those that are under way before those
-    /// that wait for their turn.
+    /// The tasks that something is drawn about one by one: those that have begun before those that
+    /// wait for their turn, and no two of them ever change places.
     pub(super) fn shown<'a>(&self, views: &'a [TaskView]) -> Vec<&'a TaskView> {
         let mut open: Vec<&TaskView> = views.iter().filter(|task| !task.is_final).collect();
-        open.sort_by_key(|task| (task.state == "queued", task.id));
+        open.sort_by_key(|task| (task.started_at.is_none(), task.id));
         open.truncate(self.bars.len().max(1));
         open
     }

@@ -39,7 +39,7 @@ const ROWS: &str = r#"
             NULL, NULL, NULL, 1, 0, 'could_not_start',
             'no image', NULL, NULL, 1699999999000, 1700000000000, NULL, 1700000002000, 0, 0, NULL),
            (9, 'other', 'fresh', 'r1', -1, 'pod', '{"task_id":"fresh"}', 'queued', 'execute',
-            2, NULL, 0, 1, 1, '{"retries":0}',
+            2, 1699999999000, 0, 1, 1, '{"retries":0}',
             NULL, NULL, NULL, 0, 0, NULL,
             NULL, NULL, NULL, 1699999999000, NULL, NULL, 1699999999000, 0, 0, NULL);
     INSERT INTO pods VALUES

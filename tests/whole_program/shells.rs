@@ -42,7 +42,7 @@ fn bash_completes_commands_and_the_ids_and_keys_of_tasks() {
     let words = r#"
         source "$SCRIPT"
         ask() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=();
-                _clap_complete_adjourn; echo "${COMPREPLY[*]}"; }
+                _clap_complete_adjourn adjourn "${COMP_WORDS[COMP_CWORD]}"; echo "${COMPREPLY[*]}"; }
         ask adjourn describe ''
         ask adjourn descr
         ask adjourn logs -f nightly/tr

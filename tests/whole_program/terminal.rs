@@ -133,7 +133,7 @@ fn a_bar_at_the_terminal_tells_how_many_tasks_of_a_run_have_ended() {
     let drawn = run.drawn();
     for name in ["a", "b"] {
         for number in 1..=3 {
-            let line = format!("[{name}] line {number}\r\n");
+            let line = format!("[{name}/base] line {number}\r\n");
             assert_eq!(drawn.matches(&line).count(), 1, "{line} in {drawn:?}");
         }
     }
@@ -147,7 +147,6 @@ fn many_tasks_share_a_few_bars_and_are_all_counted() {
         .collect();
     let mut run = AtTerminal::start(home.command(&["run", &home.task(&json!(tasks))]));
     run.until("0/11");
-    run.until("10/11");
     assert_eq!(run.end(), Some(0), "{}", run.drawn());
     let drawn = run.drawn();
     for number in 0..11 {
@@ -156,13 +155,19 @@ fn many_tasks_share_a_few_bars_and_are_all_counted() {
             drawn.contains(&format!("task {task} succeeded")),
             "{drawn:?}"
         );
-        assert!(drawn.contains(&format!("t{number} ")), "{drawn:?}");
     }
-    // What is drawn at once is between two moves of the cursor up to its beginning.
-    let at_once = drawn
-        .split("\x1b[1A")
-        .map(|part| part.matches("resumes").count());
-    assert!(at_once.max().unwrap_or_default() <= 9, "{drawn:?}");
+    // What is drawn at once is between two moves of the cursor upwards.
+    let mut most = 0;
+    let mut bars = 0;
+    for part in drawn.split("\x1b[") {
+        let (move_, rest) = part.split_at(part.find(|c: char| !c.is_ascii_digit()).unwrap_or(0));
+        if !move_.is_empty() && rest.starts_with('A') {
+            bars = 0;
+        }
+        bars += part.matches(" resumes").count();
+        most = most.max(bars);
+    }
+    assert!((1..=8).contains(&most), "{most} bars in {drawn:?}");
 }
 
 #[test]
