@@ -1,10 +1,14 @@
 //! Taking tasks in: all of a request are checked before any is stored.
 
+use std::panic::resume_unwind;
+
+use tokio::task::JoinError;
+
 use super::tasks::{Service, ServiceError};
 use super::view::SubmittedView;
 use crate::clock::Timestamp;
 use crate::operator::Refused;
-use crate::store::{NewTask, Submitted};
+use crate::store::{NewTask, StoreError, Submitted};
 use crate::task::file::TaskFile;
 use crate::task::id::TaskKey;
 
@@ -16,7 +20,15 @@ impl Service {
     /// key that another definition has.
     pub async fn submit(&self, tasks: Vec<TaskFile>) -> Result<Vec<Submitted>, ServiceError> {
         let now = self.clock.now();
-        let rows = self.checked(tasks, now)?;
+        let service = self.clone();
+        // Templates may take their time, each task's up to its bound, and a file has many tasks.
+        let checked = tokio::task::spawn_blocking(move || service.checked(tasks, now)).await;
+        let rows = match checked.map_err(JoinError::try_into_panic) {
+            Ok(rows) => rows?,
+            Err(Ok(panic)) => resume_unwind(panic),
+            // The runtime is shutting down.
+            Err(Err(_)) => return Err(StoreError::Closed.into()),
+        };
         Ok(self.store.submit(rows, now).await?)
     }
 
