@@ -14,6 +14,7 @@ mod checkup;
 mod claim;
 mod clock_step;
 mod commit;
+mod connections;
 mod counting;
 mod disposals;
 mod engines;

@@ -9,14 +9,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnection, SqliteJournalMode, SqlitePool, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{Mutex, watch};
 use uuid::Uuid;
 
+use super::connections::{options, readers, writing};
 use super::counting::Counts;
 use super::error::StoreError;
 use super::rows::to_ms;
@@ -25,18 +23,6 @@ use crate::clock::Timestamp;
 use crate::metrics::Metrics;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
-
-/// How long SQLite itself waits for another process's lock.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How many connections read beside the writer.
-const READERS: u32 = 4;
-
-/// How many statements the writer keeps prepared.
-const PREPARED: usize = 200;
-
-/// How many rows SQLite's thread hands over before it waits for the writer to take them.
-const ROWS_ON_THE_WAY: usize = 512;
 
 /// How soon a change made by another process is noticed.
 const LOOK_AT_OTHERS: Duration = Duration::from_millis(100);
@@ -176,16 +162,6 @@ impl Store {
     }
 }
 
-/// Connections that read, made when they are needed.
-fn readers(path: &Path) -> SqlitePool {
-    SqlitePoolOptions::new()
-        .max_connections(READERS)
-        .min_connections(0)
-        // A file does not hang up: asking each time whether it is there costs a question more.
-        .test_before_acquire(false)
-        .connect_lazy_with(options(path).read_only(true))
-}
-
 fn place(path: &Path, source: std::io::Error) -> StoreError {
     StoreError::Place {
         path: path.to_owned(),
@@ -205,23 +181,6 @@ pub(super) fn make_directory(path: &Path) -> Result<(), StoreError> {
         .mode(0o700)
         .create(directory)
         .map_err(|source| place(directory, source))
-}
-
-pub(super) fn options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .busy_timeout(BUSY_TIMEOUT)
-        .foreign_keys(true)
-        .disable_statement_logging()
-}
-
-fn writing(path: &Path) -> SqliteConnectOptions {
-    options(path)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        // Statements about many rows come in several lengths each.
-        .statement_cache_capacity(PREPARED)
-        .row_buffer_size(ROWS_ON_THE_WAY)
 }
 
 /// Answers a connection to a database that is there, ours, and of this program's schema.

@@ -12,8 +12,9 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{ConnectOptions, Connection};
 
 use super::backup::{BackupError, examine, file_error, sync_directory};
+use super::connections::options;
 use super::error::StoreError;
-use super::open::{lock, make_directory, open_plainly, options, with_suffix};
+use super::open::{lock, make_directory, open_plainly, with_suffix};
 use crate::clock::Timestamp;
 
 /// Puts a copy of the backup `from` in the place of the database `path`; answers under which name

@@ -91,6 +91,13 @@ pub(super) fn plan(row: TaskRow, change: &Change<'_>, now: Timestamp) -> Result<
     };
     let next = apply(row.state, change.event, now).map_err(illegal)?;
     let (from, held) = (row.state.as_str(), row.fence);
+    let cancelled = matches!(
+        row.state,
+        TaskState::Running {
+            cancelling: true,
+            ..
+        }
+    );
     let remembered = (from != next.state.as_str()
         || !matches!(change.event, TaskEvent::Renew { .. }))
     .then(|| Remembered {
@@ -128,11 +135,24 @@ pub(super) fn plan(row: TaskRow, change: &Change<'_>, now: Timestamp) -> Result<
         | TaskEvent::RetryDue
         | TaskEvent::Retry => 0,
     };
-    // A claim says nothing new about why the task is where it is.
-    if !matches!(
-        change.event,
-        TaskEvent::Renew { .. } | TaskEvent::Claim { .. }
-    ) {
+    // A claim says nothing new about why the task is where it is; nor does a step that ends in any
+    // way while somebody has asked for the end of the task.
+    let says_nothing = match change.event {
+        TaskEvent::Renew { .. } | TaskEvent::Claim { .. } => true,
+        TaskEvent::Defer
+        | TaskEvent::Postpone { .. }
+        | TaskEvent::Release
+        | TaskEvent::Reclaim { .. } => cancelled,
+        TaskEvent::Fire
+        | TaskEvent::Complete
+        | TaskEvent::Skip
+        | TaskEvent::Fail { .. }
+        | TaskEvent::Killed
+        | TaskEvent::Cancel
+        | TaskEvent::RetryDue
+        | TaskEvent::Retry => false,
+    };
+    if !says_nothing {
         after.reason = change.words().map(str::to_owned);
         after.advice = change.advice.map(str::to_owned);
     }

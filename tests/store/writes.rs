@@ -154,3 +154,30 @@ async fn an_ended_task_cannot_be_cancelled_and_a_successful_one_not_retried() {
         );
     }
 }
+
+#[tokio::test]
+async fn why_a_task_was_cancelled_outlives_the_step_that_was_under_way() {
+    for let_go in [
+        StepCommit::Postpone {
+            until: at(9),
+            reason: "no cluster".into(),
+        },
+        StepCommit::Release {
+            reason: "the engine stops".into(),
+        },
+        StepCommit::Defer {
+            trigger: trigger(),
+            reason: "waits".into(),
+        },
+    ] {
+        let place = Place::new();
+        let store = place.store().await;
+        let id = submit(&store, &["a"]).await[0];
+        let held = claim_one(&store, 1).await.row;
+        store.cancel(id, "by a person", at(2)).await.unwrap();
+        let step = store.commit_step(id, held.fence, "me", let_go, at(3));
+        assert_eq!(step.await.unwrap().reason.as_deref(), Some("by a person"));
+        let told = store.history(id).await.unwrap().pop().unwrap();
+        assert_ne!(told.reason.as_deref(), Some("by a person"));
+    }
+}
