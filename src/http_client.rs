@@ -29,7 +29,7 @@ type Secure = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 ///
 /// Certificates are looked for at the first request that needs them: on a machine that has none,
 /// servers are still spoken to without TLS.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct HttpClient {
     plain: Client<HttpConnector, Full<Bytes>>,
     secure: Arc<OnceLock<Result<Secure, String>>>,

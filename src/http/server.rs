@@ -123,7 +123,6 @@ impl Api {
 }
 
 /// What answers requests, without a socket: for whoever brings requests another way.
-#[must_use]
 pub fn handler(options: ApiOptions) -> axum::Router {
     router(Api::new(options))
 }

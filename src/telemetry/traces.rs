@@ -24,7 +24,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::http_client::{self, HttpClient};
+use crate::http_client::HttpClient;
 
 /// The target of the spans that are sent; whoever makes them uses it.
 const TARGET: &str = "adjourn::span";
@@ -88,7 +88,7 @@ where
 }
 
 fn provider(named: bool) -> Result<SdkTracerProvider, ExporterBuildError> {
-    let client = http_client::client().map_err(ExporterBuildError::InternalFailure)?;
+    let client = HttpClient::default();
     let exporter = SpanExporter::builder()
         .with_http()
         .with_http_client(Sender {
