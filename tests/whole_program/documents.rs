@@ -54,6 +54,8 @@ fn ten_minutes_on_a_laptop() {
     let said = done.text();
     assert!(said.starts_with("hello\ngoodbye\n"), "{said}");
     assert!(said.contains("it failed with code 1"), "{said}");
+    // Through the daemon's API, beside the one of the command line.
+    assert!(said.contains(r#"{"id":3,"key":"default/hello/"#), "{said}");
     assert!(
         said.contains("exit code 7") || said.contains("\"exit_code\": 7"),
         "{said}"
