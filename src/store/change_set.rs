@@ -6,7 +6,7 @@
 use sqlx::sqlite::SqliteConnection;
 
 use super::error::{JobError, StoreError};
-use super::many_rows::{ManyRows, Script, THOSE_THAT_ARE, Values, as_json};
+use super::many_rows::{ManyRows, Script, Values, as_json};
 use super::pods::overrides_text;
 use super::rows::{TaskRow, to_ms};
 use super::transition::{Planned, Remembered, Trigger};
@@ -39,30 +39,27 @@ const TASKS: ManyRows = ManyRows {
            FROM new WHERE tasks.id = new.id AND tasks.fence = new.held",
 };
 
-const HISTORY: ManyRows = ManyRows {
-    head: "INSERT INTO history
+const HISTORY: ManyRows = ManyRows::insert(
+    "INSERT INTO history
                (task, at, event, from_state, to_state, try_number, fence, owner, reason)
            SELECT * FROM (",
-    columns: 9,
-    tail: THOSE_THAT_ARE,
-};
+    9,
+);
 
-const TRIGGERS: ManyRows = ManyRows {
-    head: "INSERT INTO triggers
+const TRIGGERS: ManyRows = ManyRows::insert(
+    "INSERT INTO triggers
                (task, fence, kind, version, kwargs, owner, deferred_at, next_log_at, deadline)
            SELECT * FROM (",
-    columns: 9,
-    tail: THOSE_THAT_ARE,
-};
+    9,
+);
 
-const DISPOSALS: ManyRows = ManyRows {
-    head: "INSERT INTO disposals
+const DISPOSALS: ManyRows = ManyRows::insert(
+    "INSERT INTO disposals
                (task, connection, overrides, server, namespace, name, uid, nonce, action, due_at,
                 wanted_at)
            SELECT * FROM (",
-    columns: 11,
-    tail: THOSE_THAT_ARE,
-};
+    11,
+);
 
 const WISHED: ManyRows = ManyRows {
     head: "WITH wish (action, task, namespace, name) AS (",

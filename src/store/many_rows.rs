@@ -23,10 +23,16 @@ pub(super) struct ManyRows {
     pub tail: &'static str,
 }
 
-/// What stands behind the rows of an `INSERT … SELECT * FROM (`.
-pub(super) const THOSE_THAT_ARE: &str = ") WHERE column1 IS NOT NULL";
-
 impl ManyRows {
+    /// An insertion: `head` ends with the opening parenthesis of `INSERT … SELECT * FROM (`.
+    pub(super) const fn insert(head: &'static str, columns: usize) -> Self {
+        Self {
+            head,
+            columns,
+            tail: ") WHERE column1 IS NOT NULL",
+        }
+    }
+
     fn write(&self, text: &mut String, rows: usize) {
         text.push_str(self.head);
         text.push_str(" VALUES ");

@@ -4,21 +4,20 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::error::{JobError, StoreError};
-use super::many_rows::{ManyRows, Script, THOSE_THAT_ARE};
+use super::many_rows::{ManyRows, Script};
 use super::open::Store;
 use super::rows::to_ms;
 use crate::clock::Timestamp;
 use crate::task::id::{Fence, TaskId};
 use crate::task::pods::{ConnectionRef, DisposalAction, PodIntent, PodRecord};
 
-const PODS: ManyRows = ManyRows {
-    head: "INSERT INTO pods
+const PODS: ManyRows = ManyRows::insert(
+    "INSERT INTO pods
                (task, try_number, connection, overrides, server, namespace, name, nonce, body_hash,
                 intended_at)
            SELECT * FROM (",
-    columns: 10,
-    tail: THOSE_THAT_ARE,
-};
+    10,
+);
 
 impl Store {
     /// Writes down which pod a held task is about to create.

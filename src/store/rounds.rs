@@ -14,6 +14,7 @@ use super::transition::Planned;
 use super::writer::{Between, Deliver, enter};
 use crate::task::id::TaskId;
 
+type Reply = oneshot::Sender<Result<TaskRow, StoreError>>;
 type Plan = Box<dyn FnOnce(TaskRow) -> Result<Planned, JobError> + Send>;
 
 /// A change that somebody waits for.
@@ -21,7 +22,7 @@ pub(super) struct ChangeJob {
     pub task: TaskId,
     /// Decides, from the row of the task, what is to be written.
     pub plan: Plan,
-    pub reply: oneshot::Sender<Result<TaskRow, StoreError>>,
+    pub reply: Reply,
 }
 
 impl ChangeJob {
@@ -34,7 +35,15 @@ impl ChangeJob {
 /// A change that may be written, and who waits for it.
 struct Ready {
     planned: Planned,
-    reply: oneshot::Sender<Result<TaskRow, StoreError>>,
+    reply: Reply,
+}
+
+/// Tells that a change was not written. It may have been refused for what an earlier change of the
+/// same group made of its task, so this waits for the commit, too.
+fn refused(reply: Reply, why: StoreError) -> Deliver {
+    Box::new(move |committed| {
+        let _ = reply.send(Err(committed.err().unwrap_or(why)));
+    })
 }
 
 impl Ready {
@@ -66,7 +75,7 @@ pub(super) async fn write_changes(
         let round = next_round(changes);
         let tasks: Vec<TaskId> = round.iter().map(|change| change.task).collect();
         let ready = match rows_of(connection, between, tasks).await {
-            Ok(rows) => plan_each(round, rows, path),
+            Ok(rows) => plan_each(round, rows, path, deliveries),
             Err(error) => {
                 let why = error.at(path);
                 round.into_iter().for_each(|job| job.refuse(why.clone()));
@@ -90,7 +99,12 @@ async fn rows_of(
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
-fn plan_each(round: Vec<ChangeJob>, mut rows: HashMap<TaskId, TaskRow>, path: &Path) -> Vec<Ready> {
+fn plan_each(
+    round: Vec<ChangeJob>,
+    mut rows: HashMap<TaskId, TaskRow>,
+    path: &Path,
+    deliveries: &mut Vec<Deliver>,
+) -> Vec<Ready> {
     let mut ready = Vec::with_capacity(round.len());
     for ChangeJob { task, plan, reply } in round {
         let row = rows.remove(&task);
@@ -99,10 +113,7 @@ fn plan_each(round: Vec<ChangeJob>, mut rows: HashMap<TaskId, TaskRow>, path: &P
             .and_then(plan);
         match planned {
             Ok(planned) => ready.push(Ready { planned, reply }),
-            // Nothing was written for it, and so its answer depends on no commit.
-            Err(error) => {
-                let _ = reply.send(Err(error.at(path)));
-            }
+            Err(error) => deliveries.push(refused(reply, error.at(path))),
         }
     }
     ready
@@ -132,7 +143,7 @@ async fn write_round(
     *between = Between::Undo;
     if ready.len() == 1 {
         if let Some(one) = ready.next() {
-            let _ = one.reply.send(Err(error.at(path)));
+            deliveries.push(refused(one.reply, error.at(path)));
         }
         return Ok(());
     }
@@ -151,7 +162,7 @@ async fn write_round(
             }
             Err(error) => {
                 *between = Between::Undo;
-                let _ = one.reply.send(Err(error.at(path)));
+                deliveries.push(refused(one.reply, error.at(path)));
             }
         }
     }

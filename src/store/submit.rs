@@ -8,7 +8,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::change_set::claim_rank;
 use super::error::{JobError, StoreError};
-use super::many_rows::{ManyRows, Script, THOSE_THAT_ARE, Values};
+use super::many_rows::{ManyRows, Script, Values};
 use super::open::Store;
 use super::rows::to_ms;
 use crate::clock::Timestamp;
@@ -182,14 +182,13 @@ async fn insert(
         .collect()
 }
 
-const TASKS: ManyRows = ManyRows {
-    head: "INSERT INTO tasks
+const TASKS: ManyRows = ManyRows::insert(
+    "INSERT INTO tasks
                (dag_id, task_id, run_id, map_index, operator, definition, state, entry, claim_rank,
                 not_before, max_tries, retry_policy, execution_timeout_ms, submitted_at, changed_at)
            SELECT * FROM (",
-    columns: 15,
-    tail: THOSE_THAT_ARE,
-};
+    15,
+);
 
 fn spell(to: &mut Values, task: &NewTask, now: Timestamp) -> Result<(), JobError> {
     let policy = serde_json::to_string(&task.retry).map_err(|error| {

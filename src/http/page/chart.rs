@@ -119,7 +119,13 @@ pub(super) struct Axis {
 }
 
 /// The drawing of `values`, for each slot one for each of `series`, stacked from the bottom.
-pub(super) fn draw(words: Words, axis: Axis, series: Vec<Series>, values: &[Vec<f64>]) -> Chart {
+pub(super) fn draw(
+    words: Words,
+    axis: Axis,
+    series: Vec<Series>,
+    values: impl IntoIterator<Item = Vec<f64>>,
+) -> Chart {
+    let values: Vec<Vec<f64>> = values.into_iter().collect();
     let unit = words.unit;
     let highest = values
         .iter()
@@ -131,7 +137,7 @@ pub(super) fn draw(words: Words, axis: Axis, series: Vec<Series>, values: &[Vec<
     let mut columns = Vec::with_capacity(values.len());
     let mut x = 0.0;
     let mut from = axis.since;
-    for slot in values {
+    for slot in &values {
         let mut parts = Vec::new();
         let mut bottom = TOP + HEIGHT;
         for (value, series) in slot.iter().zip(&series) {
@@ -224,7 +230,7 @@ mod tests {
             words,
             axis,
             series.to_vec(),
-            &[vec![1.0, 3.0], vec![0.0, 0.0]],
+            [vec![1.0, 3.0], vec![0.0, 0.0]],
         );
         assert_eq!(chart.top, "5");
         let column = &chart.columns[0];

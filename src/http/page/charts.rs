@@ -66,10 +66,10 @@ fn by_state(
         let figures = states
             .iter()
             .map(|state| figure(counts(slot).get(state).copied().unwrap_or(0)));
-        figures.collect()
+        figures.collect::<Vec<f64>>()
     };
-    let values: Vec<Vec<f64>> = lately.slots.iter().map(slot).collect();
-    draw(words, axis, series.collect(), &values)
+    let values = lately.slots.iter().map(slot);
+    draw(words, axis, series.collect(), values)
 }
 
 fn reaction(lately: &Lately, axis: Axis) -> Chart {
@@ -90,18 +90,14 @@ fn reaction(lately: &Lately, axis: Axis) -> Chart {
             name: "slowest beyond it",
         },
     ];
-    let values: Vec<Vec<f64>> = lately
-        .slots
-        .iter()
-        .map(|slot| {
-            let waits = &slot.resumed_after_ms;
-            let at = |index: usize| waits.get(index).copied().unwrap_or(0);
-            let median = at(waits.len() / 2);
-            let slowest = waits.last().copied().unwrap_or(0);
-            vec![figure(median), figure(slowest - median)]
-        })
-        .collect();
-    draw(words, axis, series, &values)
+    let values = lately.slots.iter().map(|slot| {
+        let waits = &slot.resumed_after_ms;
+        let at = |index: usize| waits.get(index).copied().unwrap_or(0);
+        let median = at(waits.len() / 2);
+        let slowest = waits.last().copied().unwrap_or(0);
+        vec![figure(median), figure(slowest - median)]
+    });
+    draw(words, axis, series, values)
 }
 
 fn detection(stretch: &Stretch, axis: Axis) -> Chart {
@@ -124,19 +120,15 @@ fn detection(stretch: &Stretch, axis: Axis) -> Chart {
             name: "slowest beyond it",
         },
     ];
-    let values: Vec<Vec<f64>> = stretch
-        .slots
-        .iter()
-        .map(|slot| {
-            let mean = slot
-                .detection_sum
-                .checked_div(slot.detections)
-                .unwrap_or_default();
-            let beyond = slot.detection_slowest.saturating_sub(mean);
-            vec![milliseconds(mean), milliseconds(beyond)]
-        })
-        .collect();
-    draw(words, axis, series, &values)
+    let values = stretch.slots.iter().map(|slot| {
+        let mean = slot
+            .detection_sum
+            .checked_div(slot.detections)
+            .unwrap_or_default();
+        let beyond = slot.detection_slowest.saturating_sub(mean);
+        vec![milliseconds(mean), milliseconds(beyond)]
+    });
+    draw(words, axis, series, values)
 }
 
 fn api_errors(stretch: &Stretch, axis: Axis) -> Chart {
@@ -152,15 +144,11 @@ fn api_errors(stretch: &Stretch, axis: Axis) -> Chart {
         class: "failed",
         name: "errors",
     }];
-    let values: Vec<Vec<f64>> = stretch
-        .slots
-        .iter()
-        .map(|slot| {
-            let failed = whole(slot.failed_requests);
-            vec![failed / whole(slot.requests.max(1)) * 100.0]
-        })
-        .collect();
-    draw(words, axis, series, &values)
+    let values = stretch.slots.iter().map(|slot| {
+        let failed = whole(slot.failed_requests);
+        vec![failed / whole(slot.requests.max(1)) * 100.0]
+    });
+    draw(words, axis, series, values)
 }
 
 fn overdue(stretch: &Stretch, axis: Axis) -> Chart {
@@ -176,12 +164,11 @@ fn overdue(stretch: &Stretch, axis: Axis) -> Chart {
         class: "up_for_retry",
         name: "late",
     }];
-    let values: Vec<Vec<f64>> = stretch
+    let values = stretch
         .slots
         .iter()
-        .map(|slot| vec![milliseconds(slot.overdue)])
-        .collect();
-    draw(words, axis, series, &values)
+        .map(|slot| vec![milliseconds(slot.overdue)]);
+    draw(words, axis, series, values)
 }
 
 fn put_off(lately: &Lately, axis: Axis) -> Chart {
@@ -197,15 +184,11 @@ fn put_off(lately: &Lately, axis: Axis) -> Chart {
         class: "failed",
         name: "put off",
     }];
-    let values: Vec<Vec<f64>> = lately
-        .slots
-        .iter()
-        .map(|slot| {
-            let of = slot.steps.max(slot.put_off).max(1);
-            vec![figure(slot.put_off) / figure(of) * 100.0]
-        })
-        .collect();
-    draw(words, axis, series, &values)
+    let values = lately.slots.iter().map(|slot| {
+        let of = slot.steps.max(slot.put_off).max(1);
+        vec![figure(slot.put_off) / figure(of) * 100.0]
+    });
+    draw(words, axis, series, values)
 }
 
 fn milliseconds(length: std::time::Duration) -> f64 {
