@@ -31,7 +31,8 @@ fn bytes_that_are_no_text() {
         ),
         (
             "a program",
-            std::fs::read(env!("CARGO_BIN_EXE_adjourn")).unwrap()[..4096].to_vec(),
+            // What every build of a program has the same: its magic, then an address.
+            b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0\x3e\0\xf0\x9f\x12\0".to_vec(),
         ),
         (
             "line ends of Windows",
