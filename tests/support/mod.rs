@@ -12,6 +12,7 @@
 mod cluster;
 mod diary;
 mod home;
+mod postgres;
 mod process;
 mod proxy;
 mod tasks;
@@ -21,6 +22,7 @@ use std::time::{Duration, Instant};
 pub use cluster::{Cluster, cluster};
 pub use diary::Diary;
 pub use home::Home;
+pub use postgres::{Postgres, Stop, postgres};
 pub use process::{Finished, Running};
 pub use proxy::Proxy;
 pub use tasks::{image, script, with};
