@@ -57,7 +57,7 @@ pub(super) const ANY_DUE: &str = "
 /// Active pods, counted up to ?1, and starts in a worker's hands that may be about to create one.
 pub(super) const ACTIVE: &str = "
     SELECT (SELECT count(*) FROM (
-                SELECT 1 FROM tasks INDEXED BY tasks_with_pod WHERE pod_live = 1 LIMIT ?1))
+                SELECT 1 FROM tasks INDEXED BY tasks_with_pod WHERE pod_live = 1 LIMIT ?1) AS live)
          + (SELECT count(*) FROM tasks INDEXED BY tasks_running
             WHERE state = 'running' AND entry = 'execute' AND operator = 'pod' AND pod_live = 0)";
 
