@@ -16,6 +16,7 @@ use crate::http::{
     Access, ApiOptions, ApiSettings, Server, ServerError, TokenError, TokenFile, acceptor,
 };
 use crate::service::Service;
+use crate::store::is_on_server;
 
 /// Where the API answers when nobody says otherwise.
 const USUAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8470);
@@ -116,7 +117,17 @@ pub(super) fn tokens(situation: &Situation) -> Result<TokenFile, CliError> {
         return Ok(TokenFile::new(path.clone()));
     }
     let (database, _) = situation.database()?;
-    Ok(TokenFile::new(database.with_file_name("tokens.json")))
+    let beside = if is_on_server(&database) {
+        situation.places.database().ok_or_else(|| {
+            CliError::Usage(
+                "there is no home directory to keep the tokens in; give a place with tokens_file in [http]"
+                    .to_owned(),
+            )
+        })?
+    } else {
+        database
+    };
+    Ok(TokenFile::new(beside.with_file_name("tokens.json")))
 }
 
 async fn addresses(listen: &str) -> Result<Vec<SocketAddr>, CliError> {

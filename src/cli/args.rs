@@ -45,8 +45,9 @@ pub struct Cli {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Global options")]
 pub(super) struct GlobalArgs {
-    /// The SQLite database that holds the tasks [env: ADJOURN_DB]
-    #[arg(long, global = true, value_name = "PATH")]
+    /// The database that holds the tasks: an SQLite file, or a PostgreSQL server's as
+    /// postgres://USER@HOST/DATABASE [env: ADJOURN_DB]
+    #[arg(long, global = true, value_name = "PATH|URL")]
     pub(super) db: Option<PathBuf>,
     /// The daemon to ask in place of a database, by its URL [env: ADJOURN_SERVER]
     #[arg(long, global = true, value_name = "URL", conflicts_with = "db")]

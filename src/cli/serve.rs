@@ -15,7 +15,7 @@ use super::signals::{Hangup, Hangups, Signals};
 use super::situation::Situation;
 use super::{api, engine_room, exit, local};
 use crate::service::Service;
-use crate::store::{EngineKind, Scope};
+use crate::store::{EngineKind, Scope, is_on_server};
 use crate::telemetry::Telemetry;
 
 /// Work on every task of the database until told to stop
@@ -103,9 +103,13 @@ async fn start(
     Ok(engine)
 }
 
-/// Makes sure that this is the only daemon on the database, for as long as the file is held.
-async fn alone(situation: &Situation, service: &Service) -> Result<File, CliError> {
+/// Makes sure that this is the only daemon on the database, for as long as the file is held. On a
+/// server there may be several.
+async fn alone(situation: &Situation, service: &Service) -> Result<Option<File>, CliError> {
     let database = service.store().path();
+    if is_on_server(database) {
+        return Ok(None);
+    }
     let refused = |pid: Option<u32>| {
         let who = pid.map_or_else(String::new, |pid| format!(" (pid {pid})"));
         CliError::Usage(format!(
@@ -132,7 +136,7 @@ async fn alone(situation: &Situation, service: &Service) -> Result<File, CliErro
         Err(TryLockError::Error(error)) => Err(error),
     });
     match locked {
-        Ok(Some(file)) => Ok(file),
+        Ok(Some(file)) => Ok(Some(file)),
         Ok(None) => Err(refused(None)),
         Err(source) => Err(CliError::Input {
             what: path.to_string_lossy().into_owned(),

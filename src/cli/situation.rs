@@ -15,7 +15,7 @@ use crate::config::{self, Config, ConnectionSettings, Places};
 use crate::operator::pod::PodOperatorSettings;
 use crate::remote::Remote;
 use crate::service::Service;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, shown};
 
 /// The connection of tasks that name none.
 const DEFAULT_CONNECTION: &str = "kubernetes_default";
@@ -246,9 +246,11 @@ impl Situation {
     /// The flags that a later command needs in order to find the same tasks and cluster.
     pub(super) fn flags_again(&self) -> String {
         let mut text = String::new();
+        // A password stays where it was read: a command is shown, and is seen by others.
+        let database = self.global.db.as_deref().map(shown);
         let paths = [
             ("--config", &self.global.config),
-            ("--db", &self.global.db),
+            ("--db", &database),
             ("--kubeconfig", &self.global.kubeconfig),
         ];
         for (flag, path) in paths {
@@ -284,7 +286,7 @@ fn read_settings(global: &GlobalArgs, places: &Places) -> Result<Config, CliErro
 fn no_database(path: &Path) -> CliError {
     CliError::NotFound(format!(
         "there is no database {}; `adjourn submit` and `adjourn run` make one, or give another with --db PATH",
-        path.display()
+        shown(path).display()
     ))
 }
 

@@ -59,6 +59,7 @@ pub use own_sql::{SqlCell, SqlTable};
 pub use restore::restore;
 pub use retention::PruneStep;
 pub use rows::TaskRow;
+pub use server::{is_on_server, shown};
 pub use starts::StartLimits;
 pub use submit::{NewTask, Submitted};
 pub use triggers::StoredTrigger;

@@ -10,16 +10,18 @@ use sqlx::{Arguments, AssertSqlSafe, Connection, Row};
 
 use super::listing::{ANY_OPEN, TaskFilter, question};
 use super::open::Store;
+use super::sql::Value;
 use super::{claim, disposals, over_time, retention, starts, triggers};
 use crate::clock::Timestamp;
 use crate::task::id::TaskId;
 
 /// What may be walked from end to end: it holds only what is under way, or a handful of rows.
-const SHORT: [&str; 12] = [
+const SHORT: [&str; 13] = [
     "SCAN json_each",
     "SCAN CONSTANT ROW",
     "SCAN owners",
     "SCAN (subquery",
+    "SCAN active",
     "SCAN tasks USING INDEX tasks_running",
     "SCAN tasks USING COVERING INDEX tasks_running",
     "SCAN tasks USING INDEX tasks_with_pod",
@@ -64,14 +66,20 @@ fn list(name: &str, filter: TaskFilter) -> Question {
         limit: Some(20),
         ..filter
     };
-    let mut query = question(&filter);
+    let asked = question(&filter);
+    let mut arguments = SqliteArguments::default();
+    for value in asked.values {
+        match value {
+            Value::Number(number) => arguments.add(number),
+            Value::Text(text) => arguments.add(text),
+            Value::Bytes(bytes) => arguments.add(bytes),
+        }
+        .unwrap();
+    }
     Question {
         name: name.to_owned(),
-        sql: query.sql().as_str().to_owned(),
-        arguments: {
-            use sqlx::Execute;
-            query.build().take_arguments().unwrap().unwrap()
-        },
+        sql: asked.text,
+        arguments,
     }
 }
 

@@ -40,6 +40,21 @@ pub(super) fn named_by(path: &Path) -> Option<Result<Server, StoreError>> {
     }))
 }
 
+/// Whether a place is a URL of a PostgreSQL server and no path of a file.
+#[must_use]
+pub fn is_on_server(place: &Path) -> bool {
+    named_by(place).is_some()
+}
+
+/// A place as it may be shown: without the password, if it is a URL that has one.
+#[must_use]
+pub fn shown(place: &Path) -> PathBuf {
+    match named_by(place) {
+        Some(Ok(server)) => name_of(&server),
+        Some(Err(_)) | None => place.to_owned(),
+    }
+}
+
 /// A connection to a database with this program's schema, which is made if there is none and
 /// `make` says so.
 pub(super) async fn prepare(

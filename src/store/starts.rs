@@ -5,6 +5,8 @@
 //! takes no new pod is never held back: kills, resumes, a start whose pod is on record already, and
 //! starts of other kinds than pods.
 
+use std::borrow::Cow;
+
 use super::change_set::claim_rank;
 use super::claim::Scope;
 use super::error::{JobError, StoreError};
@@ -57,7 +59,8 @@ pub(super) const ANY_DUE: &str = "
 /// Active pods, counted up to ?1, and starts in a worker's hands that may be about to create one.
 pub(super) const ACTIVE: &str = "
     SELECT (SELECT count(*) FROM (
-                SELECT 1 FROM tasks INDEXED BY tasks_with_pod WHERE pod_live = 1 LIMIT ?1) AS live)
+                SELECT 1 FROM tasks INDEXED BY tasks_with_pod WHERE pod_live = 1 LIMIT ?1)
+                AS active)
          + (SELECT count(*) FROM tasks INDEXED BY tasks_running
             WHERE state = 'running' AND entry = 'execute' AND operator = 'pod' AND pod_live = 0)";
 
@@ -201,6 +204,13 @@ impl Due<'_> {
         if left == 0 {
             return Ok(());
         }
+        // Replicas take turns, so that only somebody else's own transaction can hold a row: it is
+        // passed over and not waited for.
+        let question: Cow<'static, str> = if self.connection.locks_rows() {
+            format!("{question} FOR UPDATE OF tasks SKIP LOCKED").into()
+        } else {
+            question.into()
+        };
         let mut query = query(question)
             .bind(to_ms(self.now))
             .bind(self.scope)

@@ -10,7 +10,7 @@ use crate::sandbox::Sandbox;
 
 /// The migrations that there are, in their order.
 fn migrations() -> Vec<std::path::PathBuf> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite");
     let entries = std::fs::read_dir(directory).unwrap();
     let mut found: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     found.sort();

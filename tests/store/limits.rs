@@ -9,7 +9,6 @@ use adjourn::task::id::TaskId;
 use adjourn::task::log::{LineKind, LogLine};
 use adjourn::task::outcome::{Ending, FailureKind};
 use adjourn::task::pods::{Disposal, DisposalAction};
-use sqlx::{AssertSqlSafe, Connection};
 
 use crate::support::*;
 
@@ -279,10 +278,6 @@ fn wish() -> Disposal {
 }
 
 async fn rows_of_all(place: &Place) -> i64 {
-    let path = place.path();
-    let mut connection = sqlx::SqliteConnection::connect(&format!("sqlite:{}", path.display()))
-        .await
-        .unwrap();
     let mut rows = 0;
     // A block of lines may be large: it counts for sixteen rows.
     for (table, weight) in [
@@ -293,12 +288,7 @@ async fn rows_of_all(place: &Place) -> i64 {
         ("history", 1),
         ("xcom", 1),
     ] {
-        let count = format!("SELECT count(*) FROM {table}");
-        let count: i64 = sqlx::query_scalar(AssertSqlSafe(count))
-            .fetch_one(&mut connection)
-            .await
-            .unwrap();
-        rows += weight * count;
+        rows += weight * place.count(table).await;
     }
     rows
 }

@@ -9,6 +9,7 @@ mod claims;
 mod files;
 mod limits;
 mod model;
+mod place;
 mod random;
 mod support;
 mod together;

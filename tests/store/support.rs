@@ -1,6 +1,5 @@
 //! What the tests of the store share.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use adjourn::clock::Timestamp;
@@ -12,7 +11,8 @@ use adjourn::task::pods::{ConnectionOverrides, ConnectionRef, PodIntent};
 use adjourn::task::retry::RetryPolicy;
 use chrono::DateTime;
 use serde_json::json;
-use tempfile::TempDir;
+
+pub use crate::place::Place;
 
 pub fn at(second: i64) -> Timestamp {
     DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap()
@@ -84,26 +84,6 @@ pub fn intent(name: &str) -> PodIntent {
         name: name.into(),
         nonce: "n".into(),
         body_hash: "h".into(),
-    }
-}
-
-pub struct Place {
-    pub directory: TempDir,
-}
-
-impl Place {
-    pub fn new() -> Self {
-        Self {
-            directory: tempfile::tempdir().unwrap(),
-        }
-    }
-
-    pub fn path(&self) -> PathBuf {
-        self.directory.path().join("adjourn.db")
-    }
-
-    pub async fn store(&self) -> Store {
-        Store::open(&self.path(), at(0)).await.unwrap()
     }
 }
 

@@ -4,7 +4,6 @@ use adjourn::store::{Claimed, Scope, StepCommit, Store, StoreError};
 use adjourn::task::outcome::Ending;
 use adjourn::task::state::TaskState;
 use futures::future::join_all;
-use sqlx::{AssertSqlSafe, Connection};
 
 use crate::support::*;
 
@@ -100,17 +99,11 @@ async fn a_change_that_cannot_be_written_takes_no_other_down() {
     let claimed = claim_all(&store, 40, 1).await;
     // A trigger that stands where the deferral of the task wants to put its own.
     let unlucky = claimed[17].row.id;
-    let database = format!("sqlite:{}", place.path().display());
-    let mut connection = sqlx::SqliteConnection::connect(&database).await.unwrap();
     let stray = format!(
         "INSERT INTO triggers (task, fence, kind, version, kwargs, owner, deferred_at)
          VALUES ({unlucky}, 0, 'pod', 1, '{{}}', 'nobody', 0)"
     );
-    sqlx::query(AssertSqlSafe(stray))
-        .execute(&mut connection)
-        .await
-        .unwrap();
-    connection.close().await.unwrap();
+    place.execute(stray).await;
     let deferred = claimed.iter().map(async |one| {
         let step = StepCommit::Defer {
             trigger: trigger(),
@@ -124,7 +117,9 @@ async fn a_change_that_cannot_be_written_takes_no_other_down() {
         if id == unlucky {
             assert!(
                 matches!(&answered, Err(StoreError::Sql { source, .. })
-                         if source.to_string().contains("UNIQUE")),
+                if source.as_database_error().is_some_and(|error| {
+                    error.is_unique_violation()
+                })),
                 "{answered:?}"
             );
             assert!(matches!(row.state, TaskState::Running { .. }));

@@ -94,7 +94,7 @@ const LIMITS: &str = "
 
 /// The migrations' files, oldest first.
 fn migrations() -> Vec<PathBuf> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite");
     let mut files: Vec<PathBuf> = std::fs::read_dir(directory)
         .unwrap()
         .map(|entry| entry.unwrap().path())

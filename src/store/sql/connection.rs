@@ -125,6 +125,11 @@ impl Connection {
         }
     }
 
+    /// Whether what it reads in order to change it is locked row by row.
+    pub(in crate::store) fn locks_rows(&self) -> bool {
+        matches!(self, Self::Postgres(..))
+    }
+
     /// Runs statements without values.
     pub(in crate::store) async fn run(&mut self, script: &'static str) -> Result<(), Error> {
         match self.plain() {
