@@ -15,14 +15,13 @@
 )]
 mod support;
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
-use support::{Cluster, Home, Running, script, with};
+use support::{Cluster, End, Home, Lines, Running, judge, script, with};
 
 /// How many tasks may be under way at once.
 const AT_ONCE: i64 = 40;
@@ -84,6 +83,23 @@ impl Kind {
         with(task, self.more())
     }
 
+    /// The kind of a task with this `task_id`.
+    fn of(task_id: &str) -> Self {
+        let (name, _) = task_id.split_once('-').unwrap();
+        let kind = KINDS.into_iter().find(|kind| format!("{kind:?}") == name);
+        kind.unwrap()
+    }
+
+    fn end(self) -> End {
+        let lines = (1..=6).map(|number| format!("line {number}")).collect();
+        End {
+            state: self.state(),
+            tries: self.tries(),
+            lines: Lines::These(lines),
+            result: (self == Self::Result).then(|| json!(6)),
+        }
+    }
+
     fn state(self) -> &'static str {
         match self {
             Self::Plain | Self::Often | Self::Live | Self::SecondTry | Self::Result => "success",
@@ -129,11 +145,6 @@ struct Sums {
     tasks: usize,
     faults: u32,
     kills: u32,
-    wrong_verdicts: usize,
-    wrong_tries: usize,
-    lost_lines: usize,
-    repeated_lines: usize,
-    pods: usize,
 }
 
 /// Submits one task of each kind.
@@ -217,71 +228,22 @@ fn mixed_load_with_faults_and_kills() {
         1,
     );
     drop(serve);
-    judge(&home, &mut sums);
-    sums.pods = diary.closed().len();
-    let wanted: i64 = (0..sums.tasks)
-        .map(|index| KINDS[index % KINDS.len()].tries())
-        .sum();
+    let tally = judge(&home, |task_id| Kind::of(task_id).end());
+    let pods = diary.closed().len();
     println!(
-        "{} tasks, {} faults ordered, {} kills: {} lines lost, {} lines repeated or out of order, {} wrong verdicts, {} wrong tries, {} pods of {wanted}",
-        sums.tasks,
+        "{} tasks, {} faults ordered, {} kills: {} lines lost, {} lines repeated or out of order, {} wrong verdicts, {} wrong tries, {} pods of {}",
+        tally.tasks,
         sums.faults,
         sums.kills,
-        sums.lost_lines,
-        sums.repeated_lines,
-        sums.wrong_verdicts,
-        sums.wrong_tries,
-        sums.pods
+        tally.lost_lines,
+        tally.repeated_lines,
+        tally.wrong_verdicts,
+        tally.wrong_tries,
+        pods,
+        tally.tries
     );
     home.run(&["doctor"]).expect(0);
-    assert_eq!(sums.lost_lines + sums.repeated_lines, 0);
-    assert_eq!(sums.wrong_verdicts + sums.wrong_tries, 0);
-    assert_eq!(i64::try_from(sums.pods).unwrap(), wanted, "pods ever");
-}
-
-/// Holds every task against what it must have come to.
-fn judge(home: &Home, sums: &mut Sums) {
-    let mut logs: BTreeMap<i64, Vec<String>> = BTreeMap::new();
-    for row in home.sql("SELECT id, line FROM task_log WHERE kind = 'output'") {
-        let line = row["line"].as_str().unwrap().to_owned();
-        logs.entry(row["id"].as_i64().unwrap())
-            .or_default()
-            .push(line);
-    }
-    let right: Vec<String> = (1..=6).map(|number| format!("line {number}")).collect();
-    let mut results: BTreeMap<i64, Value> = home
-        .sql("SELECT task, json(value) AS value FROM xcom")
-        .iter()
-        .map(|row| {
-            let value = serde_json::from_str(row["value"].as_str().unwrap());
-            (row["task"].as_i64().unwrap(), value.unwrap())
-        })
-        .collect();
-    let tasks = home.sql("SELECT id, task_id, state, try_number, reason FROM task_list");
-    assert_eq!(tasks.len(), sums.tasks);
-    for task in tasks {
-        let (name, _) = task["task_id"].as_str().unwrap().split_once('-').unwrap();
-        let kind = KINDS.into_iter().find(|kind| format!("{kind:?}") == name);
-        let kind = kind.unwrap();
-        if task["state"] != kind.state() {
-            eprintln!("wrong verdict: {task}");
-            sums.wrong_verdicts += 1;
-        }
-        if task["try_number"] != kind.tries() {
-            eprintln!("wrong number of tries: {task}");
-            sums.wrong_tries += 1;
-        }
-        let id = task["id"].as_i64().unwrap();
-        let log = logs.remove(&id).unwrap_or_default();
-        if kind == Kind::Result && results.remove(&id) != Some(json!(6)) {
-            eprintln!("wrong result: {task}");
-            sums.wrong_verdicts += 1;
-        }
-        if log != right {
-            let lost = right.iter().filter(|line| !log.contains(line)).count();
-            sums.lost_lines += lost;
-            sums.repeated_lines += usize::from(lost == 0) + log.len().saturating_sub(right.len());
-            eprintln!("wrong log of {task}: {log:?}");
-        }
-    }
+    assert!(tally.is_clean(), "{tally:?}");
+    assert_eq!(tally.tasks, sums.tasks, "tasks on record");
+    assert_eq!(i64::try_from(pods).unwrap(), tally.tries, "pods ever");
 }

@@ -125,6 +125,7 @@ fn of_store(error: &StoreError) -> u8 {
         | StoreError::BadRow { .. }
         | StoreError::Full { .. }
         | StoreError::Busy { .. }
+        | StoreError::Lost { .. }
         | StoreError::Closed
         | StoreError::Sql { .. } => FAILED,
     }

@@ -57,7 +57,8 @@ impl From<BackupError> for CliError {
             BackupError::Exists(_)
             | BackupError::UnderWay(_)
             | BackupError::Damaged { .. }
-            | BackupError::InUse(_) => Self::Usage(words),
+            | BackupError::InUse(_)
+            | BackupError::OnServer(_) => Self::Usage(words),
             BackupError::File { .. } => Self::Failed(words),
             BackupError::Store(error) => error.into(),
         }

@@ -92,7 +92,7 @@ impl Default for WorkerConfig {
     fn default() -> Self {
         Self {
             slots: 8,
-            lease_seconds: 30,
+            lease_seconds: 10,
             look_milliseconds: 500,
             shutdown_grace_seconds: 5,
             max_active_pods: 0,

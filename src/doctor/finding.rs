@@ -160,6 +160,7 @@ impl Finding {
             | StoreError::Illegal { .. }
             | StoreError::Full { .. }
             | StoreError::Busy { .. }
+            | StoreError::Lost { .. }
             | StoreError::Query(_)
             | StoreError::Closed
             | StoreError::Sql { .. } => return None,

@@ -58,6 +58,11 @@ pub(super) async fn commit(shared: &Arc<Shared>, row: &TaskRow, step: StepCommit
                 tracing::info!(task = %row.id, "taken over by another engine; this step was dropped");
                 return;
             }
+            // A server that is lost has been waited for already. It is worth more waiting: the step
+            // was done.
+            Err(error) if error.is_lost() && !shared.stopping.is_cancelled() => {
+                tracing::warn!(task = %row.id, %error, "the step could not be stored yet");
+            }
             Err(error) if error.retryable() && tries < 5 => {
                 tries += 1;
                 tracing::warn!(task = %row.id, %error, "the step could not be stored yet");

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rand::RngExt;
 use tokio::task::JoinSet;
 
+use super::balance::take_share;
 use super::clock_step::ClockSteps;
 use super::disposal::{Disposal, Disposer};
 use super::owner::is_provably_dead;
@@ -28,6 +29,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
         if last_sign.elapsed() >= shared.settings().heartbeat() {
             last_sign = tokio::time::Instant::now();
             note("give a sign of life", sign_of_life(&shared).await);
+            note("take a share", take_share(&shared).await);
         }
         if !shared.yields().await {
             // Wishes come fast; what only time or another process brings about is looked for now

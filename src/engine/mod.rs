@@ -9,6 +9,7 @@
 
 mod attempt;
 mod attend;
+mod balance;
 mod clock_step;
 mod commit;
 mod disposal;

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::disposal::Disposer;
 use super::owner::{Owner, is_provably_dead, pid_of};
 use super::settings::EngineSettings;
-use super::{janitor, retention, triggerer, worker};
+use super::{balance, janitor, retention, triggerer, worker};
 use crate::clock::{Clock, Timestamp};
 use crate::operator::Operators;
 use crate::pod::client::Connections;
@@ -72,6 +72,8 @@ pub(super) struct Shared {
     pub stopping: CancellationToken,
     /// Tells the triggerer what was just deferred here.
     pub deferred: mpsc::UnboundedSender<StoredTrigger>,
+    /// How many daemons share the work, as far as this one knows.
+    pub sharing: watch::Sender<usize>,
     /// Tells the triggerer that triggers of another engine are this one's now.
     pub adopted: Notify,
     /// Tells the janitor that a step may have left wishes about pods.
@@ -122,12 +124,14 @@ impl Engine {
             owner: Owner::this_process(),
             stopping: CancellationToken::new(),
             deferred,
+            sharing: watch::Sender::new(1),
             adopted: Notify::new(),
             wished: Notify::new(),
         });
         janitor::sign_of_life(&shared).await?;
         // Before anything is watched or claimed: what a dead engine held is taken over now.
         janitor::take_over(&shared).await?;
+        balance::take_share(&shared).await?;
         let mut parts = JoinSet::new();
         parts.spawn(triggerer::run(shared.clone(), queue));
         parts.spawn(worker::run(shared.clone()));

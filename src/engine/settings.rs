@@ -29,7 +29,7 @@ impl Default for EngineSettings {
     fn default() -> Self {
         Self {
             slots: 8,
-            lease: Duration::from_secs(30),
+            lease: Duration::from_secs(10),
             look: Duration::from_millis(500),
             shutdown_grace: Duration::from_secs(5),
             disposals: 8,

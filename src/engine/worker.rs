@@ -16,12 +16,18 @@ pub(super) async fn run(shared: Arc<Shared>) {
     let mut attempts = JoinSet::new();
     let mut changes = shared.store.changes();
     let mut per_second = shared.settings().limits.pods_per_second;
-    let mut pace = per_second.map(|pods| Pace::new(pods, Instant::now()));
+    let mut sharing = shared.sharing.subscribe();
+    let mut share = *sharing.borrow_and_update();
+    let paced = |per_second: Option<u32>, share| {
+        per_second.map(|pods| Pace::shared(pods, share, Instant::now()))
+    };
+    let mut pace = paced(per_second, share);
     while !shared.stopping.is_cancelled() {
         let wanted = settings.borrow_and_update().limits.pods_per_second;
-        if wanted != per_second {
-            per_second = wanted;
-            pace = per_second.map(|pods| Pace::new(pods, Instant::now()));
+        let among = *sharing.borrow_and_update();
+        if (wanted, among) != (per_second, share) {
+            (per_second, share) = (wanted, among);
+            pace = paced(per_second, share);
         }
         while let Some(ended) = attempts.try_join_next() {
             note(ended);
@@ -33,6 +39,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
             // With every slot taken there is nothing to look for until one is free.
             Some(ended) = attempts.join_next(), if busy => note(ended),
             _ = settings.changed() => {}
+            _ = sharing.changed() => {}
             () = woken(&mut changes, &shared), if !busy => {}
             () = tokio::time::sleep(next_start.unwrap_or_default()), if !busy && next_start.is_some() => {}
         }

@@ -47,6 +47,8 @@ pub(super) struct Scrape {
     registry: Registry,
     tasks: Family<Labels<1>, Gauge>,
     transitions: Family<Labels<2>, Counter>,
+    replicas: Gauge,
+    watched: Family<Labels<1>, Gauge>,
     active_pods: Gauge,
     open_disposals: Gauge,
     overdue: Gauge<f64, AtomicU64>,
@@ -59,6 +61,8 @@ impl Scrape {
             registry: Registry::with_prefix(PREFIX),
             tasks: Family::default(),
             transitions: Family::default(),
+            replicas: Gauge::default(),
+            watched: Family::default(),
             active_pods: Gauge::default(),
             open_disposals: Gauge::default(),
             overdue: Gauge::default(),
@@ -71,6 +75,16 @@ impl Scrape {
             "transitions",
             "Changes of tasks' states, by the event and the state that it led to",
             scrape.transitions.clone(),
+        );
+        registry.register(
+            "replicas",
+            "Daemons that are alive on this database",
+            scrape.replicas.clone(),
+        );
+        registry.register(
+            "triggers_watched",
+            "Waiting tasks, by the replica or run that watches them",
+            scrape.watched.clone(),
         );
         registry.register(
             "active_pods",
@@ -128,6 +142,16 @@ impl Scrape {
         let whole = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         self.active_pods.set(whole(stats.active_pods));
         self.open_disposals.set(whole(stats.open_disposals));
+        let alive = stats.engines.iter().filter(|engine| engine.alive);
+        let replicas = alive.clone().filter(|engine| engine.kind == "serve");
+        self.replicas.set(whole(replicas.count() as u64));
+        self.watched.clear();
+        for engine in alive {
+            let labels = [("replica", engine.owner.clone())];
+            self.watched
+                .get_or_create(&labels)
+                .set(whole(engine.triggers));
+        }
         self.overdue
             .set(service.seconds_since(stats.oldest_overdue_trigger));
         let mut text = String::new();

@@ -177,9 +177,10 @@ fn of_store(error: &StoreError) -> ProblemKind {
         StoreError::NotFound(_) => ProblemKind::NotFound,
         StoreError::KeyTaken { .. } | StoreError::KeyTwice { .. } => ProblemKind::KeyTaken,
         StoreError::Illegal { .. } | StoreError::FenceLost { .. } => ProblemKind::Conflict,
-        StoreError::Full { .. } | StoreError::Busy { .. } | StoreError::Closed => {
-            ProblemKind::Unavailable
-        }
+        StoreError::Full { .. }
+        | StoreError::Busy { .. }
+        | StoreError::Lost { .. }
+        | StoreError::Closed => ProblemKind::Unavailable,
         StoreError::Query(_) => ProblemKind::Usage,
         StoreError::Place { .. }
         | StoreError::ReadOnly { .. }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
@@ -30,6 +31,10 @@ pub struct Metrics {
     pub commits: Histogram,
     /// Writes that came too late, and were dropped.
     pub fenced_writes: Counter,
+    /// Tries to reach a database server that was lost, while a write waited.
+    pub store_waits: Counter,
+    /// Whether the database announces its changes here: 1, or 0 while it is lost.
+    pub store_up: Gauge,
     /// Bytes of log lines that were stored.
     pub log_bytes: Counter,
     /// Requests to Kubernetes API servers, by verb and status; 0: there was no answer.
@@ -48,10 +53,14 @@ impl Default for Metrics {
         // From a tenth of a millisecond to some seconds.
         let seconds = || Histogram::new(exponential_buckets(0.0001, 2.0, 17));
         let recent = Recent::default();
+        let store_up = Gauge::default();
+        store_up.set(1);
         Self {
             claims: seconds(),
             commits: seconds(),
             fenced_writes: Counter::default(),
+            store_waits: Counter::default(),
+            store_up,
             log_bytes: Counter::default(),
             api_requests: ApiRequests {
                 sums: Family::default(),
@@ -105,6 +114,16 @@ impl Metrics {
             "fenced_writes",
             "Writes that came too late and were dropped",
             self.fenced_writes.clone(),
+        );
+        registry.register(
+            "store_waits",
+            "Tries to reach a database server that was lost, while a write waited",
+            self.store_waits.clone(),
+        );
+        registry.register(
+            "store_up",
+            "Whether the database announces its changes here (1); always, where it is a file",
+            self.store_up.clone(),
         );
         registry.register_with_unit(
             "log",

@@ -15,6 +15,12 @@ use crate::store::{EngineKind, Scope};
 pub struct EngineView {
     /// `serve` or `run`.
     pub kind: String,
+    /// Its name in the database: machine, process and when that began.
+    #[serde(default)]
+    pub owner: String,
+    /// How many waiting tasks it watches.
+    #[serde(default)]
+    pub triggers: u64,
     /// When it began.
     #[schema(value_type = String, format = DateTime)]
     pub started_at: Timestamp,
@@ -76,6 +82,12 @@ impl Service {
         let now = self.clock.now();
         let counts = self.store.state_counts().await?;
         let engines = self.store.engines().await?;
+        let owners: Vec<String> = engines.iter().map(|engine| engine.owner.clone()).collect();
+        let watched = self.store.watched_by(&owners).await?;
+        let watched = |owner: &str| {
+            let found = watched.iter().find(|(one, _)| one == owner);
+            found.map_or(0, |(_, count)| *count)
+        };
         Ok(Stats {
             tasks: counts
                 .into_iter()
@@ -92,6 +104,8 @@ impl Service {
                         EngineKind::Run => "run",
                     }
                     .to_owned(),
+                    triggers: watched(&engine.owner),
+                    owner: engine.owner,
                     started_at: engine.started_at,
                     alive_until: engine.alive_until,
                     alive: engine.alive_until > now,

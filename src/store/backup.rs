@@ -13,6 +13,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::error::StoreError;
 use super::open::{Store, open_plainly, with_suffix};
+use super::sql::Pool;
 
 /// Why there is no backup, or why one was not restored.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +49,12 @@ pub enum BackupError {
         .0.display()
     )]
     InUse(PathBuf),
+    /// The database is on a server, which has tools of its own.
+    #[error(
+        "{} is on a PostgreSQL server: back it up and restore it with pg_dump and pg_restore",
+        .0.display()
+    )]
+    OnServer(PathBuf),
     /// The store says no.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -71,6 +78,9 @@ impl Store {
     /// # Errors
     /// [`BackupError::Exists`] when there is something at `path`; else what stood in the way.
     pub async fn backup(&self, path: &Path) -> Result<u64, BackupError> {
+        let Pool::Sqlite(reader) = &self.reader else {
+            return Err(BackupError::OnServer(self.path().to_owned()));
+        };
         if path.symlink_metadata().is_ok() {
             return Err(BackupError::Exists(path.to_owned()));
         }
@@ -79,7 +89,7 @@ impl Store {
         let name = partial.to_string_lossy().into_owned();
         sqlx::query("VACUUM INTO ?")
             .bind(name)
-            .execute(&self.reader)
+            .execute(reader)
             .await
             .map_err(|error| StoreError::from_sql(&partial, error))?;
         examine(&partial).await?;

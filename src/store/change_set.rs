@@ -3,12 +3,11 @@
 //! They were planned from rows that were read in the same transaction, which holds the write lock
 //! from its beginning: nobody can have changed one since.
 
-use sqlx::sqlite::SqliteConnection;
-
 use super::error::{JobError, StoreError};
 use super::many_rows::{ManyRows, Script, Values, as_json};
 use super::pods::overrides_text;
 use super::rows::{TaskRow, to_ms};
+use super::sql::{Connection, query};
 use super::transition::{Planned, Remembered, Trigger};
 use crate::task::deferral::TriggerSpec;
 use crate::task::id::TaskId;
@@ -83,7 +82,7 @@ const RESULTS: ManyRows = ManyRows {
     head: "INSERT INTO xcom (task, key, value)
            SELECT * FROM (",
     columns: 3,
-    tail: ") WHERE column1 IS NOT NULL
+    tail: ") AS new WHERE column1 IS NOT NULL
            ON CONFLICT (task, key) DO UPDATE SET value = excluded.value",
 };
 
@@ -94,11 +93,11 @@ const POD_OVER: &str = "UPDATE tasks SET pod_live = 0 WHERE id IN (SELECT value 
 
 /// The rows of `tasks`; those that there are.
 pub(super) async fn load(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     tasks: impl IntoIterator<Item = TaskId>,
 ) -> Result<Vec<TaskRow>, JobError> {
     let numbers: Vec<i64> = tasks.into_iter().map(|task| task.0).collect();
-    let rows = sqlx::query("SELECT * FROM tasks WHERE id IN (SELECT value FROM json_each(?))")
+    let rows = query("SELECT * FROM tasks WHERE id IN (SELECT value FROM json_each(?))")
         .bind(as_json(&numbers))
         .fetch_all(connection)
         .await?;
@@ -107,7 +106,7 @@ pub(super) async fn load(
 
 /// Writes `changes`, each of another task.
 pub(super) async fn write(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     changes: &[Planned],
 ) -> Result<(), JobError> {
     let mut script = Script::about(connection, changes.len());

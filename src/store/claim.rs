@@ -2,13 +2,11 @@
 
 use std::collections::HashSet;
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-
 use super::change_set::{self, load};
 use super::error::{JobError, StoreError};
 use super::open::Store;
 use super::rows::{TaskRow, to_ms};
+use super::sql::{Row, query, query_scalar};
 use super::starts::{StartLimits, claimable};
 use super::transition::{Change, Planned, plan};
 use crate::clock::Timestamp;
@@ -137,7 +135,7 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn holders(&self, scope: &Scope) -> Result<HashSet<String>, StoreError> {
-        let owners: Vec<String> = sqlx::query_scalar(HOLDERS)
+        let owners: Vec<String> = query_scalar(HOLDERS)
             .bind(scope.bound())
             .fetch_all(&self.reader)
             .await
@@ -194,7 +192,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Vec<Lapsed>, StoreError> {
         let dead: Vec<&String> = dead.iter().collect();
-        let rows: Vec<SqliteRow> = sqlx::query(LAPSED)
+        let rows: Vec<Row> = query(LAPSED)
             .bind(to_ms(now))
             .bind(serde_json::json!(dead).to_string())
             .bind(scope.bound())
@@ -221,7 +219,7 @@ impl Store {
         scope: &Scope,
         now: Timestamp,
     ) -> Result<usize, StoreError> {
-        let due: Vec<i64> = sqlx::query_scalar(DUE_RETRIES)
+        let due: Vec<i64> = query_scalar(DUE_RETRIES)
             .bind(to_ms(now))
             .bind(scope.bound())
             .fetch_all(&self.reader)

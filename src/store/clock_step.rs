@@ -4,6 +4,7 @@ use super::claim::Scope;
 use super::error::StoreError;
 use super::open::Store;
 use super::rows::to_ms;
+use super::sql::{query, query_scalar};
 use crate::clock::Timestamp;
 
 /// A row may be so many milliseconds ahead of whoever reads it: all that work on a database read
@@ -31,7 +32,7 @@ impl Store {
         self.writer
             .write(move |connection| {
                 Box::pin(async move {
-                    let tasks = sqlx::query(
+                    let tasks = query(
                         "UPDATE tasks
                          SET not_before = not_before - changed_at + ?1,
                              lease_until = lease_until - changed_at + ?1,
@@ -44,9 +45,8 @@ impl Store {
                     .bind(AHEAD_MS)
                     .bind(&scope)
                     .execute(&mut *connection)
-                    .await?
-                    .rows_affected();
-                    let wishes = sqlx::query(
+                    .await?;
+                    let wishes = query(
                         "UPDATE disposals SET due_at = ?1
                          WHERE (wanted_at > ?1 + ?2 OR due_at > ?1 + ?4)
                            AND (?3 IS NULL OR task IN (SELECT value FROM json_each(?3)))",
@@ -56,8 +56,7 @@ impl Store {
                     .bind(&scope)
                     .bind(LONGEST_PUT_OFF_MS)
                     .execute(connection)
-                    .await?
-                    .rows_affected();
+                    .await?;
                     Ok(tasks + wishes)
                 })
             })
@@ -70,7 +69,7 @@ impl Store {
         scope: &Option<String>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        sqlx::query_scalar(
+        query_scalar(
             "SELECT EXISTS (
                  SELECT 1 FROM tasks
                  WHERE state IN ('queued', 'up_for_retry', 'running') AND changed_at > ?1 + ?2

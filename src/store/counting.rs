@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::error::StoreError;
 use super::open::Store;
 use super::rows::{from_ms, to_ms};
+use super::sql::{query_as, query_scalar};
 use crate::clock::Timestamp;
 use crate::task::state::STATE_NAMES;
 
@@ -67,7 +68,7 @@ impl Store {
             totals: BTreeMap::new(),
         });
         if newest > moved.change {
-            let rows: Vec<(String, String, i64)> = sqlx::query_as(HAPPENED)
+            let rows: Vec<(String, String, i64)> = query_as(HAPPENED)
                 .bind(moved.change)
                 .bind(newest)
                 .fetch_all(&self.reader)
@@ -109,16 +110,16 @@ impl Store {
         &self,
         before: Option<StatesCounted>,
     ) -> Result<StatesCounted, sqlx::Error> {
-        let mut view = self.reader.begin().await?;
-        let change: Option<i64> = sqlx::query_scalar(super::feed::NEWEST_CHANGE)
-            .fetch_one(&mut *view)
+        let mut view = self.reader.view().await?;
+        let change: Option<i64> = query_scalar(super::feed::NEWEST_CHANGE)
+            .fetch_one(&mut view)
             .await?;
         let change = change.unwrap_or(0);
         let counted = match before {
             Some(mut counted) => {
-                let moved: Vec<(Option<String>, String, i64)> = sqlx::query_as(MOVED)
+                let moved: Vec<(Option<String>, String, i64)> = query_as(MOVED)
                     .bind(counted.change)
-                    .fetch_all(&mut *view)
+                    .fetch_all(&mut view)
                     .await?;
                 for (from, to, count) in moved {
                     if let Some(from) = from
@@ -133,8 +134,7 @@ impl Store {
                 StatesCounted { change, ..counted }
             }
             None => {
-                let rows: Vec<(String, i64)> =
-                    sqlx::query_as(COUNT_ALL).fetch_all(&mut *view).await?;
+                let rows: Vec<(String, i64)> = query_as(COUNT_ALL).fetch_all(&mut view).await?;
                 let count = |name: &str| {
                     let found = rows.iter().find(|(state, _)| state == name);
                     found.map_or(0, |(_, count)| *count)
@@ -149,7 +149,7 @@ impl Store {
                 }
             }
         };
-        view.commit().await?;
+        view.close().await?;
         Ok(counted)
     }
 
@@ -171,7 +171,7 @@ impl Store {
             return Ok(oldest.map(from_ms));
         }
         let begun = Instant::now();
-        let oldest: Option<i64> = sqlx::query_scalar(OVERDUE)
+        let oldest: Option<i64> = query_scalar(OVERDUE)
             .bind(to_ms(now))
             .fetch_one(&self.reader)
             .await

@@ -1,13 +1,11 @@
 //! Wishes about pods, kept until they hold.
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-
 use super::claim::Scope;
 use super::error::{JobError, StoreError};
 use super::open::Store;
 use super::pods::read_connection;
 use super::rows::{from_ms, to_ms};
+use super::sql::{Row, query, query_as};
 use crate::clock::Timestamp;
 use crate::task::id::TaskId;
 use crate::task::pods::{Disposal, DisposalAction};
@@ -45,7 +43,7 @@ impl Store {
         limit: u32,
         now: Timestamp,
     ) -> Result<Vec<DueDisposal>, StoreError> {
-        let rows = sqlx::query(DUE_DISPOSALS)
+        let rows = query(DUE_DISPOSALS)
             .bind(to_ms(now))
             .bind(scope.bound())
             .bind(limit)
@@ -66,7 +64,7 @@ impl Store {
         &self,
         scope: &Scope,
     ) -> Result<(u64, Option<Timestamp>), StoreError> {
-        let (count, due): (i64, Option<i64>) = sqlx::query_as(OPEN_DISPOSALS)
+        let (count, due): (i64, Option<i64>) = query_as(OPEN_DISPOSALS)
             .bind(scope.bound())
             .fetch_one(&self.reader)
             .await
@@ -82,7 +80,7 @@ impl Store {
         self.writer
             .write(move |connection| {
                 Box::pin(async move {
-                    sqlx::query("DELETE FROM disposals WHERE id = ?")
+                    query("DELETE FROM disposals WHERE id = ?")
                         .bind(id)
                         .execute(connection)
                         .await?;
@@ -105,7 +103,7 @@ impl Store {
         self.writer
             .write(move |connection| {
                 Box::pin(async move {
-                    sqlx::query(
+                    query(
                         "UPDATE disposals SET due_at = ?, attempts = attempts + 1, last_error = ?
                          WHERE id = ?",
                     )
@@ -121,7 +119,7 @@ impl Store {
     }
 }
 
-pub(super) fn read(row: &SqliteRow) -> Result<DueDisposal, JobError> {
+pub(super) fn read(row: &Row) -> Result<DueDisposal, JobError> {
     let task = TaskId(row.try_get("task")?);
     let action: String = row.try_get("action")?;
     let action = DisposalAction::from_word(&action).ok_or_else(|| StoreError::BadRow {

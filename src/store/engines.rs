@@ -1,11 +1,9 @@
 //! Which processes work on this database.
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-
 use super::error::StoreError;
 use super::open::Store;
 use super::rows::{from_ms, to_ms};
+use super::sql::{Row, query};
 use crate::clock::Timestamp;
 
 /// What kind of process works on the database.
@@ -67,7 +65,7 @@ impl Store {
         self.writer
             .write(move |connection| {
                 Box::pin(async move {
-                    sqlx::query(
+                    query(
                         "INSERT INTO engines (owner, kind, started_at, alive_until,
                                               max_active_pods, pods_per_second)
                          VALUES (?, ?, ?, ?, ?, ?)
@@ -96,7 +94,7 @@ impl Store {
         self.writer
             .write(move |connection| {
                 Box::pin(async move {
-                    sqlx::query("DELETE FROM engines WHERE owner = ?")
+                    query("DELETE FROM engines WHERE owner = ?")
                         .bind(owner)
                         .execute(connection)
                         .await?;
@@ -111,7 +109,7 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn engines(&self) -> Result<Vec<EngineRow>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM engines ORDER BY started_at, owner")
+        let rows = query("SELECT * FROM engines ORDER BY started_at, owner")
             .fetch_all(&self.reader)
             .await
             .map_err(|error| self.told(error))?;
@@ -122,7 +120,7 @@ impl Store {
     }
 }
 
-fn read(row: &SqliteRow) -> Result<EngineRow, sqlx::Error> {
+fn read(row: &Row) -> Result<EngineRow, sqlx::Error> {
     let kind: String = row.try_get("kind")?;
     let bound = |column: &str| -> Result<Option<u32>, sqlx::Error> {
         Ok(Some(row.try_get(column)?).filter(|most| *most > 0))

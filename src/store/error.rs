@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::sql::is_lost;
 use crate::task::id::{TaskId, TaskKey};
 use crate::task::state::IllegalTransition;
 
@@ -122,12 +123,21 @@ pub enum StoreError {
     /// The writer has ended: the program is stopping.
     #[error("the store is closed")]
     Closed,
-    /// Anything else that SQLite says.
+    /// The server that holds the database is not there.
+    #[error("the database {} cannot be reached ({source}); it is waited for, nothing of this step was stored", path.display())]
+    Lost {
+        /// The server.
+        path: PathBuf,
+        /// What came of it.
+        #[source]
+        source: Arc<sqlx::Error>,
+    },
+    /// Anything else that the database says.
     #[error("the database {} answered: {source}", path.display())]
     Sql {
         /// The file.
         path: PathBuf,
-        /// SQLite's words.
+        /// Its words.
         #[source]
         source: Arc<sqlx::Error>,
     },
@@ -138,7 +148,7 @@ impl StoreError {
     #[must_use]
     pub fn retryable(&self) -> bool {
         match self {
-            Self::Busy { .. } | Self::Full { .. } => true,
+            Self::Busy { .. } | Self::Full { .. } | Self::Lost { .. } => true,
             Self::Place { .. }
             | Self::ReadOnly { .. }
             | Self::Damaged { .. }
@@ -168,9 +178,30 @@ impl StoreError {
         matches!(self, Self::Illegal { .. })
     }
 
-    /// Sorts an error of SQLite's by its result code; never by its text.
+    /// Whether the database is on a server that is not there.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        matches!(self, Self::Lost { .. })
+    }
+
+    /// Sorts an error by the database's code; never by its text.
     pub(super) fn from_sql(path: &Path, source: sqlx::Error) -> Self {
         let path = path.to_owned();
+        if let Some(code) = postgres_code(&source) {
+            return match code.as_str() {
+                // The lock was not free in time, or two waited for each other.
+                "55P03" | "40P01" | "40001" => Self::Busy { path },
+                "53100" => Self::Full { path },
+                _ if is_lost(&source) => Self::Lost {
+                    path,
+                    source: Arc::new(source),
+                },
+                _ => Self::Sql {
+                    path,
+                    source: Arc::new(source),
+                },
+            };
+        }
         // The primary result code is the low byte of the extended one.
         let code = source
             .as_database_error()
@@ -187,12 +218,23 @@ impl StoreError {
                     .as_database_error()
                     .map_or_else(String::new, |error| error.message().to_owned()),
             },
+            None if is_lost(&source) => Self::Lost {
+                path,
+                source: Arc::new(source),
+            },
             Some(_) | None => Self::Sql {
                 path,
                 source: Arc::new(source),
             },
         }
     }
+}
+
+/// The code that PostgreSQL gave an error.
+fn postgres_code(error: &sqlx::Error) -> Option<String> {
+    let error = error.as_database_error()?;
+    let error = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>()?;
+    Some(error.code().to_owned())
 }
 
 /// Inside the store an `sqlx` error travels without its path, which the edge adds.

@@ -1,11 +1,9 @@
 //! The changes of all tasks' states, in their order; and what deferred tasks wait for.
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-
 use super::error::StoreError;
 use super::inspect::{HistoryRow, TriggerRow, read_history, read_trigger};
 use super::open::Store;
+use super::sql::{Row, query, query_scalar};
 use crate::task::id::{TaskId, TaskKey};
 
 pub(super) const CHANGES: &str = "
@@ -43,7 +41,7 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn newest_change(&self) -> Result<i64, StoreError> {
-        let newest: Option<i64> = sqlx::query_scalar(NEWEST_CHANGE)
+        let newest: Option<i64> = query_scalar(NEWEST_CHANGE)
             .fetch_one(&self.reader)
             .await
             .map_err(|error| self.told(error))?;
@@ -62,11 +60,8 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<ChangeRow>, StoreError> {
         let query = match task {
-            None => sqlx::query(CHANGES).bind(after).bind(limit),
-            Some(task) => sqlx::query(CHANGES_OF_ONE)
-                .bind(after)
-                .bind(limit)
-                .bind(task.0),
+            None => query(CHANGES).bind(after).bind(limit),
+            Some(task) => query(CHANGES_OF_ONE).bind(after).bind(limit).bind(task.0),
         };
         let rows = query
             .fetch_all(&self.reader)
@@ -87,7 +82,7 @@ impl Store {
         after: i64,
         limit: u32,
     ) -> Result<Vec<(TaskId, TriggerRow)>, StoreError> {
-        let rows = sqlx::query(TRIGGERS_AFTER)
+        let rows = query(TRIGGERS_AFTER)
             .bind(after)
             .bind(limit)
             .fetch_all(&self.reader)
@@ -100,7 +95,7 @@ impl Store {
     }
 }
 
-fn read_change(row: &SqliteRow) -> Result<ChangeRow, sqlx::Error> {
+fn read_change(row: &Row) -> Result<ChangeRow, sqlx::Error> {
     Ok(ChangeRow {
         id: row.try_get("id")?,
         task: TaskId(row.try_get("task")?),

@@ -1,12 +1,9 @@
-//! Looking: lists, one task, its history, and a person's own SQL. Nothing here writes.
-
-use futures::TryStreamExt;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
-use sqlx::{AssertSqlSafe, Column, ConnectOptions, Connection, Row, TypeInfo, Value, ValueRef};
+//! Looking: one task, its history, what it waits for, what it left. Nothing here writes.
 
 use super::error::StoreError;
 use super::open::Store;
 use super::rows::{TaskRow, from_ms};
+use super::sql::{Row, query, query_as, query_scalar};
 use crate::clock::Timestamp;
 use crate::task::id::{TaskId, TaskRef};
 
@@ -40,30 +37,6 @@ pub struct TriggerRow {
     pub deadline: Option<Timestamp>,
 }
 
-/// One value of a person's own query.
-#[derive(Debug, Clone, PartialEq)]
-pub enum SqlCell {
-    /// NULL.
-    Null,
-    /// A whole number.
-    Integer(i64),
-    /// A number.
-    Real(f64),
-    /// A text.
-    Text(String),
-    /// Bytes.
-    Blob(Vec<u8>),
-}
-
-/// The answer to a person's own query.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct SqlTable {
-    /// The names of its columns.
-    pub columns: Vec<String>,
-    /// Its rows.
-    pub rows: Vec<Vec<SqlCell>>,
-}
-
 impl Store {
     /// The id of the task that `reference` names.
     ///
@@ -72,13 +45,13 @@ impl Store {
     pub async fn resolve(&self, reference: &TaskRef) -> Result<TaskId, StoreError> {
         let found: Option<i64> = match reference {
             TaskRef::Id(id) => {
-                sqlx::query_scalar("SELECT id FROM tasks WHERE id = ?")
+                query_scalar("SELECT id FROM tasks WHERE id = ?")
                     .bind(id.0)
                     .fetch_optional(&self.reader)
                     .await
             }
             TaskRef::Key(key) => {
-                sqlx::query_scalar(
+                query_scalar(
                     "SELECT id FROM tasks
                      WHERE dag_id = ? AND task_id = ? AND run_id = ? AND map_index = ?",
                 )
@@ -101,7 +74,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] when there is none.
     pub async fn task(&self, id: TaskId) -> Result<TaskRow, StoreError> {
-        let row = sqlx::query("SELECT * FROM tasks WHERE id = ?")
+        let row = query("SELECT * FROM tasks WHERE id = ?")
             .bind(id.0)
             .fetch_optional(&self.reader)
             .await
@@ -115,7 +88,7 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn history(&self, id: TaskId) -> Result<Vec<HistoryRow>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM history WHERE task = ? ORDER BY id")
+        let rows = query("SELECT * FROM history WHERE task = ? ORDER BY id")
             .bind(id.0)
             .fetch_all(&self.reader)
             .await
@@ -131,7 +104,7 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn trigger_of(&self, id: TaskId) -> Result<Option<TriggerRow>, StoreError> {
-        let row = sqlx::query("SELECT * FROM triggers WHERE task = ?")
+        let row = query("SELECT * FROM triggers WHERE task = ?")
             .bind(id.0)
             .fetch_optional(&self.reader)
             .await
@@ -150,7 +123,7 @@ impl Store {
         id: TaskId,
     ) -> Result<serde_json::Map<String, serde_json::Value>, StoreError> {
         let rows: Vec<(String, String)> =
-            sqlx::query_as("SELECT key, value FROM xcom WHERE task = ? ORDER BY key")
+            query_as("SELECT key, value FROM xcom WHERE task = ? ORDER BY key")
                 .bind(id.0)
                 .fetch_all(&self.reader)
                 .await
@@ -165,71 +138,9 @@ impl Store {
             })
             .collect()
     }
-
-    /// Runs one statement of a person's on a connection that cannot write.
-    ///
-    /// # Errors
-    /// [`StoreError::Query`] with SQLite's words when it is wrong, or would write.
-    pub async fn sql(&self, statement: &str) -> Result<SqlTable, StoreError> {
-        let mut connection = SqliteConnectOptions::new()
-            .filename(self.path())
-            .read_only(true)
-            .pragma("query_only", "ON")
-            .disable_statement_logging()
-            .connect()
-            .await
-            .map_err(|error| self.told(error))?;
-        let wrong = |error: sqlx::Error| StoreError::Query(words_of(&error));
-        let mut table = SqlTable::default();
-        {
-            // A person's own text, on a connection that is read-only twice over.
-            let mut rows =
-                sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).fetch(&mut connection);
-            while let Some(row) = rows.try_next().await.map_err(wrong)? {
-                if table.columns.is_empty() {
-                    table.columns = row
-                        .columns()
-                        .iter()
-                        .map(|column| column.name().to_owned())
-                        .collect();
-                }
-                table.rows.push(read_cells(&row).map_err(wrong)?);
-            }
-        }
-        connection.close().await.map_err(wrong)?;
-        Ok(table)
-    }
 }
 
-fn words_of(error: &sqlx::Error) -> String {
-    error
-        .as_database_error()
-        .map_or_else(|| error.to_string(), |error| error.message().to_owned())
-}
-
-fn read_cells(row: &SqliteRow) -> Result<Vec<SqlCell>, sqlx::Error> {
-    (0..row.columns().len())
-        .map(|index| {
-            let raw = row.try_get_raw(index)?;
-            if raw.is_null() {
-                return Ok(SqlCell::Null);
-            }
-            let value = raw.to_owned();
-            let kind = value.type_info().name().to_owned();
-            Ok(match kind.as_str() {
-                "INTEGER" | "BOOLEAN" => SqlCell::Integer(value.try_decode_unchecked()?),
-                "REAL" => SqlCell::Real(value.try_decode_unchecked()?),
-                "BLOB" => SqlCell::Blob(value.try_decode_unchecked()?),
-                _ => {
-                    let bytes: Vec<u8> = value.try_decode_unchecked()?;
-                    SqlCell::Text(String::from_utf8_lossy(&bytes).into_owned())
-                }
-            })
-        })
-        .collect()
-}
-
-pub(super) fn read_history(row: &SqliteRow) -> Result<HistoryRow, sqlx::Error> {
+pub(super) fn read_history(row: &Row) -> Result<HistoryRow, sqlx::Error> {
     Ok(HistoryRow {
         at: from_ms(row.try_get("at")?),
         event: row.try_get("event")?,
@@ -240,9 +151,9 @@ pub(super) fn read_history(row: &SqliteRow) -> Result<HistoryRow, sqlx::Error> {
     })
 }
 
-pub(super) fn read_trigger(row: &SqliteRow) -> Result<TriggerRow, sqlx::Error> {
+pub(super) fn read_trigger(row: &Row) -> Result<TriggerRow, sqlx::Error> {
     let moment = |column: &str| -> Result<Option<Timestamp>, sqlx::Error> {
-        Ok(row.try_get::<Option<i64>, _>(column)?.map(from_ms))
+        Ok(row.try_get::<Option<i64>>(column)?.map(from_ms))
     };
     Ok(TriggerRow {
         kind: row.try_get("kind")?,

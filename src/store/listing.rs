@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::{QueryBuilder, Sqlite};
-
 use super::claim::Scope;
 use super::error::StoreError;
 use super::open::Store;
 use super::rows::TaskRow;
+use super::sql::{Value, query, query_scalar};
 use crate::task::id::TaskId;
 
 /// Which tasks to list.
@@ -45,8 +44,9 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn list(&self, filter: &TaskFilter) -> Result<Vec<TaskRow>, StoreError> {
-        let rows = question(filter)
-            .build()
+        let Question { text, values } = question(filter);
+        let rows = query(text)
+            .bind_all(values)
             .fetch_all(&self.reader)
             .await
             .map_err(|error| self.told(error))?;
@@ -61,7 +61,7 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn any_open(&self, scope: &Scope) -> Result<bool, StoreError> {
-        sqlx::query_scalar(ANY_OPEN)
+        query_scalar(ANY_OPEN)
             .bind(scope.bound())
             .fetch_one(&self.reader)
             .await
@@ -69,12 +69,32 @@ impl Store {
     }
 }
 
+/// A question as it is put together.
+#[derive(Debug, Default)]
+pub(super) struct Question {
+    pub text: String,
+    pub values: Vec<Value>,
+}
+
+impl Question {
+    fn push(&mut self, words: &str) -> &mut Self {
+        self.text.push_str(words);
+        self
+    }
+
+    fn push_bind(&mut self, value: impl Into<Value>) -> &mut Self {
+        self.text.push('?');
+        self.values.push(value.into());
+        self
+    }
+}
+
 /// The question that a filter stands for.
 ///
 /// Each state is asked for on its own, so that an index gives its tasks in the order of their ids
 /// and none is read that is not shown.
-pub(super) fn question(filter: &TaskFilter) -> QueryBuilder<Sqlite> {
-    let mut query = QueryBuilder::new("");
+pub(super) fn question(filter: &TaskFilter) -> Question {
+    let mut query = Question::default();
     let states: BTreeSet<&String> = filter.states.iter().collect();
     let states: Vec<&String> = states.into_iter().collect();
     match states.as_slice() {
@@ -89,9 +109,9 @@ pub(super) fn question(filter: &TaskFilter) -> QueryBuilder<Sqlite> {
                     "SELECT * FROM ("
                 });
                 one(&mut query, filter, Some(state));
-                query.push(")");
+                query.push(") AS some");
             }
-            query.push(") ORDER BY id DESC");
+            query.push(") AS listed ORDER BY id DESC");
             if let Some(limit) = filter.limit {
                 query.push(" LIMIT ").push_bind(limit);
             }
@@ -100,7 +120,7 @@ pub(super) fn question(filter: &TaskFilter) -> QueryBuilder<Sqlite> {
     query
 }
 
-fn one(query: &mut QueryBuilder<Sqlite>, filter: &TaskFilter, state: Option<&String>) {
+fn one(query: &mut Question, filter: &TaskFilter, state: Option<&String>) {
     query.push("SELECT * FROM tasks WHERE true");
     if !filter.ids.is_empty() {
         let ids = Scope::Tasks(filter.ids.clone()).bound();

@@ -7,13 +7,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 
 use super::error::JobError;
 use super::logs::LogRow;
 use super::many_rows::Script;
 use super::rows::TaskRow;
+use super::sql::Row;
 use crate::task::log::{LineKind, LogLine};
 
 /// How many bytes of lines a block holds, the one that reaches it included. A reader that begins
@@ -129,10 +128,10 @@ pub(super) async fn insert(
 }
 
 /// The lines of a block behind number `after`.
-pub(super) fn unpack(row: &SqliteRow, after: i64) -> Result<Vec<LogRow>, sqlx::Error> {
+pub(super) fn unpack(row: &Row, after: i64) -> Result<Vec<LogRow>, sqlx::Error> {
     let first: i64 = row.try_get("first_seq")?;
     let try_number: u32 = row.try_get("try_number")?;
-    let container: Arc<str> = row.try_get::<&str, _>("container")?.into();
+    let container: Arc<str> = row.try_get::<&str>("container")?.into();
     let kind: &str = row.try_get("kind")?;
     let kind = KINDS
         .iter()

@@ -1,14 +1,13 @@
 //! Log lines and cursors: a line and the cursor that covers it are written together.
 
 use futures::TryStreamExt;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 
 use super::error::{JobError, StoreError};
 use super::log_blocks::{insert, unpack};
 use super::many_rows::{ManyRows, Script, Values};
 use super::open::Store;
 use super::rows::{TaskRow, to_ms};
+use super::sql::{Row, query, query_as};
 use crate::clock::Timestamp;
 use crate::task::id::{Fence, TaskId};
 use crate::task::log::{LineKind, LogCursor, LogLine};
@@ -106,7 +105,7 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn log_cursors(&self, task: TaskId) -> Result<Vec<StoredCursor>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM log_cursors WHERE task = ?")
+        let rows = query("SELECT * FROM log_cursors WHERE task = ?")
             .bind(task.0)
             .fetch_all(&self.reader)
             .await
@@ -129,7 +128,7 @@ impl Store {
         lines: usize,
     ) -> Result<i64, StoreError> {
         // Each block is of one container and kind, so that no line is looked at.
-        let mut blocks = sqlx::query_as::<_, (i64, i64)>(
+        let mut blocks = query_as::<(i64, i64)>(
             "SELECT first_seq, last_seq FROM log_blocks
              WHERE task = ?1 AND kind = 'output' AND (?2 IS NULL OR container = ?2)
              ORDER BY last_seq DESC",
@@ -165,12 +164,11 @@ impl Store {
         after: i64,
         limit: u32,
     ) -> Result<Vec<LogRow>, StoreError> {
-        let mut blocks = sqlx::query(
-            "SELECT * FROM log_blocks WHERE task = ? AND last_seq > ? ORDER BY last_seq",
-        )
-        .bind(task.0)
-        .bind(after)
-        .fetch(&self.reader);
+        let mut blocks =
+            query("SELECT * FROM log_blocks WHERE task = ? AND last_seq > ? ORDER BY last_seq")
+                .bind(task.0)
+                .bind(after)
+                .fetch(&self.reader);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut lines = Vec::new();
         while lines.len() < limit {
@@ -285,7 +283,7 @@ const CURSORS: ManyRows = ManyRows {
                (task, pod_uid, container, container_id, stamp_ns, seen_at_stamp, complete)
            SELECT * FROM (",
     columns: 7,
-    tail: ") WHERE column1 IS NOT NULL
+    tail: ") AS new WHERE column1 IS NOT NULL
            ON CONFLICT (task, pod_uid, container) DO UPDATE
            SET container_id = excluded.container_id, stamp_ns = excluded.stamp_ns,
                seen_at_stamp = excluded.seen_at_stamp, complete = excluded.complete",
@@ -302,7 +300,7 @@ fn spell_cursor(to: &mut Values, task: TaskId, stored: &StoredCursor) -> Result<
     to.add(cursor.complete)
 }
 
-fn read_cursor(row: &SqliteRow) -> Result<StoredCursor, sqlx::Error> {
+fn read_cursor(row: &Row) -> Result<StoredCursor, sqlx::Error> {
     Ok(StoredCursor {
         pod_uid: row.try_get("pod_uid")?,
         container: row.try_get("container")?,

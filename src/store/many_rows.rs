@@ -3,10 +3,8 @@
 //! A call to SQLite's thread costs as much as a small statement does. So what belongs together is
 //! sent together: many rows with one statement, and the statements about a single change as one.
 
-use sqlx::sqlite::{SqliteArguments, SqliteConnection};
-use sqlx::{Arguments, AssertSqlSafe, Encode, Sqlite, Type};
-
 use super::error::JobError;
+use super::sql::{Connection, Value, query};
 
 /// How many rows a statement may take at the most.
 const MOST: usize = 128;
@@ -29,7 +27,7 @@ impl ManyRows {
         Self {
             head,
             columns,
-            tail: ") WHERE column1 IS NOT NULL",
+            tail: ") AS new WHERE column1 IS NOT NULL",
         }
     }
 
@@ -51,21 +49,27 @@ impl ManyRows {
 
 /// The values of statements, in their order.
 #[derive(Default)]
-pub(super) struct Values(SqliteArguments);
+pub(super) struct Values(Vec<Value>);
 
 impl Values {
-    pub(super) fn add<'t, T>(&mut self, value: T) -> Result<(), JobError>
-    where
-        T: Encode<'t, Sqlite> + Type<Sqlite>,
-    {
-        let added = Arguments::add(&mut self.0, value);
-        added.map_err(|error| sqlx::Error::Encode(error).into())
+    pub(super) fn add(&mut self, value: impl Into<Value>) -> Result<(), JobError> {
+        self.0.push(value.into());
+        Ok(())
+    }
+
+    /// A row of NULLs, of the kinds that the row before it has.
+    fn add_empty_row(&mut self, columns: usize) {
+        let before = self.0.len() - columns;
+        for place in before..before + columns {
+            let absent = self.0[place].absent();
+            self.0.push(absent);
+        }
     }
 }
 
-/// Statements on their way to SQLite.
+/// Statements on their way to the database.
 pub(super) struct Script<'c> {
-    connection: &'c mut SqliteConnection,
+    connection: &'c mut Connection,
     /// Whether they wait for each other, to go as one call.
     together: bool,
     text: String,
@@ -75,10 +79,10 @@ pub(super) struct Script<'c> {
 impl<'c> Script<'c> {
     /// Statements about `changes` changes. Those about a single one go together: of more, there
     /// would be so many different texts that none were found prepared.
-    pub(super) fn about(connection: &'c mut SqliteConnection, changes: usize) -> Self {
+    pub(super) fn about(connection: &'c mut Connection, changes: usize) -> Self {
         Self {
+            together: changes <= 1 && connection.takes_scripts(),
             connection,
-            together: changes <= 1,
             text: String::new(),
             values: Values::default(),
         }
@@ -97,8 +101,8 @@ impl<'c> Script<'c> {
             for row in some {
                 spell(&mut self.values, row)?;
             }
-            for _ in 0..(length - some.len()) * statement.columns {
-                self.values.add(None::<i64>)?;
+            for _ in some.len()..length {
+                self.values.add_empty_row(statement.columns);
             }
             self.send_unless_together().await?;
         }
@@ -144,7 +148,8 @@ impl<'c> Script<'c> {
         let text = std::mem::take(&mut self.text);
         let values = std::mem::take(&mut self.values);
         // Put together from literals of this crate; every value is bound.
-        sqlx::query_with(AssertSqlSafe(text), values.0)
+        query(text)
+            .bind_all(values.0)
             .execute(&mut *self.connection)
             .await?;
         Ok(())

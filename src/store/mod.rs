@@ -1,4 +1,4 @@
-//! The embedded store: SQLite, and every line of SQL in this crate.
+//! The store: an SQLite file or a PostgreSQL server, and every line of SQL in this crate.
 //!
 //! One writer task owns the only writing connection and commits what arrives together in one
 //! transaction (`writer`); readers work beside it. Every change of a task's state goes through
@@ -27,13 +27,17 @@ mod logs;
 mod many_rows;
 mod open;
 mod over_time;
+mod own_sql;
 mod pods;
 mod restore;
 mod retention;
 mod rounds;
 mod rows;
+mod server;
+mod sql;
 mod starts;
 mod submit;
+mod transaction;
 mod transition;
 mod triggers;
 mod writer;
@@ -46,11 +50,12 @@ pub use disposals::DueDisposal;
 pub use engines::{EngineKind, EngineLimits, EngineRow};
 pub use error::StoreError;
 pub use feed::ChangeRow;
-pub use inspect::{HistoryRow, SqlCell, SqlTable, TriggerRow};
+pub use inspect::{HistoryRow, TriggerRow};
 pub use listing::TaskFilter;
 pub use logs::{LogRow, StoredCursor};
 pub use open::Store;
 pub use over_time::{FlowRow, PodMoments, WaitRow};
+pub use own_sql::{SqlCell, SqlTable};
 pub use restore::restore;
 pub use retention::PruneStep;
 pub use rows::TaskRow;

@@ -9,8 +9,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::sqlite::{SqliteConnection, SqliteJournalMode, SqlitePool, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::sqlite::{SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection as _};
 use tokio::sync::{Mutex, watch};
 use uuid::Uuid;
 
@@ -18,11 +18,13 @@ use super::connections::{options, readers, writing};
 use super::counting::Counts;
 use super::error::StoreError;
 use super::rows::to_ms;
+use super::server;
+use super::sql::{Connection, Pool, Server, query_scalar};
 use super::writer::Writer;
 use crate::clock::Timestamp;
 use crate::metrics::Metrics;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
 
 /// How soon a change made by another process is noticed.
 const LOOK_AT_OTHERS: Duration = Duration::from_millis(100);
@@ -30,14 +32,30 @@ const LOOK_AT_OTHERS: Duration = Duration::from_millis(100);
 /// The store of one installation.
 #[derive(Clone)]
 pub struct Store {
-    pub(super) reader: SqlitePool,
+    pub(super) reader: Pool,
     // Before `shared`, which is dropped behind it and then waits for the writer's end.
     pub(super) writer: Writer,
     shared: Arc<Shared>,
 }
 
+/// How more connections that read are made.
+enum Readers {
+    File,
+    Server(Server),
+}
+
+impl Readers {
+    fn pool(&self, path: &Path) -> Pool {
+        match self {
+            Self::File => Pool::Sqlite(readers(path)),
+            Self::Server(server) => Pool::Postgres(server.readers()),
+        }
+    }
+}
+
 struct Shared {
     path: PathBuf,
+    readers: Readers,
     installation: String,
     changed: watch::Receiver<u64>,
     watching_others: tokio::task::AbortHandle,
@@ -68,11 +86,16 @@ impl std::fmt::Debug for Store {
 }
 
 impl Store {
-    /// Opens the database at `path`, making it first if there is none.
+    /// Opens the database at `path`, making it first if there is none. A `path` that is a URL as
+    /// `postgres://user@host/database` names one on a PostgreSQL server, which is there already and
+    /// may be empty.
     ///
     /// # Errors
     /// Says what is wrong with the place, the file or its schema, and what to do about it.
     pub async fn open(path: &Path, now: Timestamp) -> Result<Self, StoreError> {
+        if let Some(server) = server::named_by(path) {
+            return Self::open_server(server?, true, now).await;
+        }
         make_directory(path)?;
         let connection = prepare(path, now).await?;
         Self::start(path, connection).await
@@ -81,33 +104,75 @@ impl Store {
     /// Opens the database at `path` only if there is one.
     ///
     /// # Errors
-    /// As [`Store::open`]; [`StoreError::Place`] when there is no such file.
+    /// As [`Store::open`]; [`StoreError::Place`] when there is no such file, or nothing of ours on
+    /// the server.
     pub async fn open_existing(path: &Path, now: Timestamp) -> Result<Self, StoreError> {
+        if let Some(server) = server::named_by(path) {
+            return Self::open_server(server?, false, now).await;
+        }
         std::fs::metadata(path).map_err(|source| place(path, source))?;
         let connection = prepare(path, now).await?;
         Self::start(path, connection).await
     }
 
-    async fn start(path: &Path, mut connection: SqliteConnection) -> Result<Self, StoreError> {
-        let told = |error| StoreError::from_sql(path, error);
-        let installation = sqlx::query_scalar("SELECT id FROM installation")
+    async fn start(path: &Path, connection: SqliteConnection) -> Result<Self, StoreError> {
+        let (changed, receiver) = watch::channel(0);
+        let others = watch_others(path.to_owned(), changed.clone());
+        Self::assemble(
+            path.to_owned(),
+            Connection::Sqlite(connection),
+            Readers::File,
+            (changed, receiver),
+            Metrics::default(),
+            others,
+        )
+        .await
+    }
+
+    async fn open_server(server: Server, make: bool, now: Timestamp) -> Result<Self, StoreError> {
+        let name = server::name_of(&server);
+        let connection = server::prepare(&server, &name, make, now).await?;
+        let (changed, receiver) = watch::channel(0);
+        let metrics = Metrics::default();
+        let others = server::watch_others(server.clone(), changed.clone(), metrics.clone());
+        Self::assemble(
+            name,
+            Connection::Postgres(connection, server.clone()),
+            Readers::Server(server),
+            (changed, receiver),
+            metrics,
+            others,
+        )
+        .await
+    }
+
+    async fn assemble(
+        path: PathBuf,
+        mut connection: Connection,
+        readers: Readers,
+        (changed, receiver): (watch::Sender<u64>, watch::Receiver<u64>),
+        metrics: Metrics,
+        others: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<Self, StoreError> {
+        let installation = query_scalar("SELECT id FROM installation")
             .fetch_one(&mut connection)
             .await
-            .map_err(told)?;
-        let reader = readers(path);
-        let (changed, receiver) = watch::channel(0);
+            .map_err(|error| StoreError::from_sql(&path, error))?;
+        let reader = readers.pool(&path);
         #[allow(
             clippy::disallowed_methods,
             reason = "aborted when the last handle of the store is dropped"
         )]
-        let watching_others = tokio::spawn(watch_others(path.to_owned(), changed.clone()));
-        let (writer, writing) = Writer::start(connection, reader.clone(), path.to_owned(), changed)
-            .map_err(|source| place(path, source))?;
+        let watching_others = tokio::spawn(others);
+        let (writer, writing) =
+            Writer::start(connection, reader.clone(), path.clone(), changed, metrics)
+                .map_err(|source| place(&path, source))?;
         Ok(Self {
             reader,
             writer,
             shared: Arc::new(Shared {
-                path: path.to_owned(),
+                path,
+                readers,
                 installation,
                 changed: receiver,
                 watching_others: watching_others.abort_handle(),
@@ -122,7 +187,7 @@ impl Store {
     #[must_use]
     pub fn with_own_readers(&self) -> Self {
         Self {
-            reader: readers(self.path()),
+            reader: self.shared.readers.pool(self.path()),
             ..self.clone()
         }
     }
@@ -137,7 +202,7 @@ impl Store {
         &self.shared.counted
     }
 
-    /// Where the database is.
+    /// Where the database is; of one on a server its URL, without the password.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.shared.path
@@ -162,7 +227,7 @@ impl Store {
     }
 }
 
-fn place(path: &Path, source: std::io::Error) -> StoreError {
+pub(super) fn place(path: &Path, source: std::io::Error) -> StoreError {
     StoreError::Place {
         path: path.to_owned(),
         source: Arc::new(source),
@@ -302,36 +367,42 @@ pub(super) async fn open_plainly(path: &Path) -> Result<SqliteConnection, StoreE
         .fetch_one(&mut connection)
         .await
         .map_err(told)?;
-    let newest = newest_schema();
-    if let Some(found) = found.filter(|found| *found > newest) {
-        return Err(StoreError::NewerSchema {
-            path: path.to_owned(),
-            found,
-            known: newest,
-        });
-    }
+    newest(&MIGRATIONS, found, path)?;
     Ok(connection)
 }
 
-fn newest_schema() -> i64 {
-    MIGRATIONS
-        .iter()
-        .map(|migration| migration.version)
-        .max()
-        .unwrap_or(0)
+/// Refuses a schema beyond those that `migrations` lead to.
+pub(super) fn newest(
+    migrations: &Migrator,
+    found: Option<i64>,
+    path: &Path,
+) -> Result<(), StoreError> {
+    let versions = migrations.iter().map(|migration| migration.version);
+    let known = versions.max().unwrap_or(0);
+    match found {
+        Some(found) if found > known => Err(StoreError::NewerSchema {
+            path: path.to_owned(),
+            found,
+            known,
+        }),
+        Some(_) | None => Ok(()),
+    }
 }
 
 async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
-    MIGRATIONS.run(connection).await.map_err(|error| {
-        let detail = error.to_string();
-        if let MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) = error {
-            return StoreError::from_sql(path, source);
-        }
-        StoreError::Damaged {
-            path: path.to_owned(),
-            detail,
-        }
-    })
+    let migrated = MIGRATIONS.run(connection).await;
+    migrated.map_err(|error| migration_error(error, path))
+}
+
+pub(super) fn migration_error(error: MigrateError, path: &Path) -> StoreError {
+    let detail = error.to_string();
+    if let MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) = error {
+        return StoreError::from_sql(path, source);
+    }
+    StoreError::Damaged {
+        path: path.to_owned(),
+        detail,
+    }
 }
 
 /// Notices the commits of other processes, which nobody in this one tells about.

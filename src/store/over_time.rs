@@ -1,11 +1,10 @@
 //! What happened lately, added up: bounded by the number of changes that are looked at, so that
 //! it costs the same beside any number of tasks.
 
-use sqlx::Row;
-
 use super::error::StoreError;
 use super::open::Store;
 use super::rows::{from_ms, to_ms};
+use super::sql::{query, query_scalar};
 use crate::clock::Timestamp;
 use crate::task::id::TaskId;
 
@@ -79,7 +78,7 @@ impl Store {
         slot_ms: i64,
         most: u32,
     ) -> Result<Vec<FlowRow>, StoreError> {
-        let rows = sqlx::query(FLOW)
+        let rows = query(FLOW)
             .bind(to_ms(since))
             .bind(slot_ms.max(1))
             .bind(most)
@@ -105,7 +104,7 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn flow_reach(&self, most: u32) -> Result<Option<Timestamp>, StoreError> {
-        let at: Option<i64> = sqlx::query_scalar(REACH)
+        let at: Option<i64> = query_scalar(REACH)
             .bind(most)
             .fetch_optional(&self.reader)
             .await
@@ -119,7 +118,7 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn waits(&self, since: Timestamp, most: u32) -> Result<Vec<WaitRow>, StoreError> {
-        let rows = sqlx::query(WAITS)
+        let rows = query(WAITS)
             .bind(to_ms(since))
             .bind(most)
             .fetch_all(&self.reader)
@@ -142,7 +141,7 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn pod_moments(&self, task: TaskId) -> Result<Vec<PodMoments>, StoreError> {
-        let rows = sqlx::query(POD_MOMENTS)
+        let rows = query(POD_MOMENTS)
             .bind(task.0)
             .fetch_all(&self.reader)
             .await
@@ -152,7 +151,7 @@ impl Store {
                 Ok(PodMoments {
                     try_number: row.try_get("try_number")?,
                     intended_at: from_ms(row.try_get("intended_at")?),
-                    created_at: row.try_get::<Option<i64>, _>("created_at")?.map(from_ms),
+                    created_at: row.try_get::<Option<i64>>("created_at")?.map(from_ms),
                 })
             })
             .collect::<Result<_, _>>()

@@ -1,12 +1,10 @@
 //! The pods of each attempt: intended before they are created.
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-
 use super::error::{JobError, StoreError};
 use super::many_rows::{ManyRows, Script};
 use super::open::Store;
 use super::rows::to_ms;
+use super::sql::{Row, query};
 use crate::clock::Timestamp;
 use crate::task::id::{Fence, TaskId};
 use crate::task::pods::{ConnectionRef, DisposalAction, PodIntent, PodRecord};
@@ -76,7 +74,7 @@ impl Store {
             .write_task(task, move |connection, row| {
                 Box::pin(async move {
                     let row = row.held(fence)?;
-                    sqlx::query(
+                    query(
                         "UPDATE pods SET uid = ?, created_at = ?
                          WHERE task = ? AND try_number = ? AND name = ?",
                     )
@@ -99,7 +97,7 @@ impl Store {
     /// What the database says.
     pub async fn pods(&self, task: TaskId) -> Result<Vec<PodRecord>, StoreError> {
         let rows =
-            sqlx::query("SELECT * FROM pods WHERE task = ? ORDER BY try_number, intended_at, name")
+            query("SELECT * FROM pods WHERE task = ? ORDER BY try_number, intended_at, name")
                 .bind(task.0)
                 .fetch_all(&self.reader)
                 .await
@@ -118,7 +116,7 @@ pub(super) fn overrides_text(connection: &ConnectionRef) -> String {
 }
 
 /// The connection of a row with the columns `connection` and `overrides`.
-pub(super) fn read_connection(row: &SqliteRow, task: TaskId) -> Result<ConnectionRef, JobError> {
+pub(super) fn read_connection(row: &Row, task: TaskId) -> Result<ConnectionRef, JobError> {
     let overrides: String = row.try_get("overrides")?;
     Ok(ConnectionRef {
         name: row.try_get("connection")?,
@@ -129,7 +127,7 @@ pub(super) fn read_connection(row: &SqliteRow, task: TaskId) -> Result<Connectio
     })
 }
 
-pub(super) fn read(row: &SqliteRow) -> Result<PodRecord, JobError> {
+pub(super) fn read(row: &Row) -> Result<PodRecord, JobError> {
     let task = TaskId(row.try_get("task")?);
     Ok(PodRecord {
         try_number: row.try_get("try_number")?,
@@ -143,11 +141,11 @@ pub(super) fn read(row: &SqliteRow) -> Result<PodRecord, JobError> {
         },
         uid: row.try_get("uid")?,
         disposal: row
-            .try_get::<Option<String>, _>("disposal")?
+            .try_get::<Option<String>>("disposal")?
             .as_deref()
             .and_then(DisposalAction::from_word),
         observed: row
-            .try_get::<Option<String>, _>("observed")?
+            .try_get::<Option<String>>("observed")?
             .and_then(|text| serde_json::from_str(&text).ok()),
     })
 }

@@ -15,6 +15,7 @@ use super::backup::{BackupError, examine, file_error, sync_directory};
 use super::connections::options;
 use super::error::StoreError;
 use super::open::{lock, make_directory, open_plainly, with_suffix};
+use super::server;
 use crate::clock::Timestamp;
 
 /// Puts a copy of the backup `from` in the place of the database `path`; answers under which name
@@ -28,6 +29,9 @@ pub async fn restore(
     path: &Path,
     now: Timestamp,
 ) -> Result<Option<PathBuf>, BackupError> {
+    if let Some(server) = server::named_by(path) {
+        return Err(BackupError::OnServer(server::name_of(&server?)));
+    }
     std::fs::metadata(from).map_err(file_error("read", from))?;
     examine(from).await?;
     make_directory(path)?;

@@ -4,11 +4,10 @@
 //! its history are gone; what is left of it then goes with its row. A task with a wish about a pod
 //! that does not hold yet is left alone, and so is one that somebody gave another attempt.
 
-use sqlx::sqlite::SqliteConnection;
-
 use super::error::{JobError, StoreError};
 use super::open::Store;
 use super::rows::to_ms;
+use super::sql::{Connection, query, query_scalar};
 use crate::clock::Timestamp;
 use crate::task::id::TaskId;
 
@@ -62,10 +61,9 @@ impl Store {
         ended_before: Timestamp,
         limit: Option<i64>,
     ) -> Result<Vec<TaskId>, StoreError> {
-        let ids: Vec<i64> = sqlx::query_scalar(PRUNABLE)
+        let ids: Vec<i64> = query_scalar(PRUNABLE)
             .bind(to_ms(ended_before))
-            // SQLite reads a negative limit as none.
-            .bind(limit.unwrap_or(-1))
+            .bind(limit.unwrap_or(i64::MAX))
             .fetch_all(&self.reader)
             .await
             .map_err(|error| self.told(error))?;
@@ -115,12 +113,12 @@ impl Store {
 
 /// Whether the task is gone now.
 async fn prune_one(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     task: TaskId,
     ended_before: Timestamp,
     left: &mut i64,
 ) -> Result<bool, JobError> {
-    let still: bool = sqlx::query_scalar(STILL_PRUNABLE)
+    let still: bool = query_scalar(STILL_PRUNABLE)
         .bind(task.0)
         .bind(to_ms(ended_before))
         .fetch_one(&mut *connection)
@@ -130,12 +128,11 @@ async fn prune_one(
     }
     for (question, weight) in [(DELETE_BLOCKS, BLOCK_ROWS), (DELETE_HISTORY, 1)] {
         let at_most = *left / weight;
-        let gone = sqlx::query(question)
+        let gone = query(question)
             .bind(task.0)
             .bind(at_most)
             .execute(&mut *connection)
-            .await?
-            .rows_affected();
+            .await?;
         let gone = i64::try_from(gone).unwrap_or(i64::MAX);
         *left -= gone.saturating_mul(weight);
         if gone == at_most {
@@ -144,7 +141,7 @@ async fn prune_one(
             return Ok(false);
         }
     }
-    sqlx::query(DELETE_TASK)
+    query(DELETE_TASK)
         .bind(task.0)
         .execute(&mut *connection)
         .await?;

@@ -4,14 +4,15 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use sqlx::sqlite::SqliteConnection;
 use tokio::sync::oneshot;
 
 use super::change_set::{load, write};
 use super::error::{JobError, StoreError};
 use super::rows::TaskRow;
+use super::sql::Connection;
+use super::transaction::{Between, enter};
 use super::transition::Planned;
-use super::writer::{Between, Deliver, enter};
+use super::writer::Deliver;
 use crate::task::id::TaskId;
 
 type Reply = oneshot::Sender<Result<TaskRow, StoreError>>;
@@ -65,7 +66,7 @@ fn next_round(waiting: &mut Vec<ChangeJob>) -> Vec<ChangeJob> {
 /// Writes `changes` in the open transaction. Those that are written, or may not be, are added to
 /// `deliveries`; an error means that the transaction is lost, with all that is still in `changes`.
 pub(super) async fn write_changes(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     path: &Path,
     between: &mut Between,
     changes: &mut Vec<ChangeJob>,
@@ -89,7 +90,7 @@ pub(super) async fn write_changes(
 
 /// The rows of a round's tasks, behind a savepoint.
 async fn rows_of(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     between: &mut Between,
     tasks: Vec<TaskId>,
 ) -> Result<HashMap<TaskId, TaskRow>, JobError> {
@@ -120,7 +121,7 @@ fn plan_each(
 }
 
 async fn write_round(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     path: &Path,
     between: &mut Between,
     ready: Vec<Ready>,

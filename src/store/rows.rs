@@ -1,10 +1,9 @@
 //! Rows of the `tasks` table as values, parsed once, here.
 
 use chrono::{DateTime, Utc};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 
 use super::error::{JobError, StoreError};
+use super::sql::Row;
 use crate::clock::Timestamp;
 use crate::task::deferral::TriggerEvent;
 use crate::task::id::{Fence, TaskId, TaskKey};
@@ -86,11 +85,11 @@ pub struct TaskRow {
 }
 
 impl TaskRow {
-    pub(super) fn read(row: &SqliteRow) -> Result<Self, JobError> {
+    pub(super) fn read(row: &Row) -> Result<Self, JobError> {
         let id = TaskId(row.try_get("id")?);
         let bad = |detail: String| JobError::from(StoreError::BadRow { task: id, detail });
         let moment = |column: &str| -> Result<Option<Timestamp>, sqlx::Error> {
-            Ok(row.try_get::<Option<i64>, _>(column)?.map(from_ms))
+            Ok(row.try_get::<Option<i64>>(column)?.map(from_ms))
         };
         let needed = |column: &str| -> Result<Timestamp, JobError> {
             moment(column)?.ok_or_else(|| bad(format!("{column} is missing")))
@@ -146,7 +145,7 @@ impl TaskRow {
             retry: serde_json::from_str(&policy)
                 .map_err(|error| bad(format!("retry_policy: {error}")))?,
             execution_timeout: row
-                .try_get::<Option<i64>, _>("execution_timeout_ms")?
+                .try_get::<Option<i64>>("execution_timeout_ms")?
                 .map(|ms| std::time::Duration::from_millis(ms.unsigned_abs())),
             owner: row.try_get("owner")?,
             deadline: moment("deadline")?,
@@ -164,8 +163,8 @@ impl TaskRow {
             log_lines: row.try_get("log_lines")?,
             log_seq: row.try_get("log_seq")?,
             last_log_at: moment("last_log_at")?,
-            log_bytes: row.try_get::<i64, _>("log_bytes")?.unsigned_abs(),
-            log_cut: row.try_get::<i64, _>("log_cut")?.unsigned_abs(),
+            log_bytes: row.try_get::<i64>("log_bytes")?.unsigned_abs(),
+            log_cut: row.try_get::<i64>("log_cut")?.unsigned_abs(),
             pod_live: row.try_get("pod_live")?,
         })
     }

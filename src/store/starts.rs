@@ -5,13 +5,12 @@
 //! takes no new pod is never held back: kills, resumes, a start whose pod is on record already, and
 //! starts of other kinds than pods.
 
-use sqlx::sqlite::SqliteConnection;
-
 use super::change_set::claim_rank;
 use super::claim::Scope;
 use super::error::{JobError, StoreError};
 use super::open::Store;
 use super::rows::{TaskRow, to_ms};
+use super::sql::{Connection, query, query_scalar};
 use crate::clock::Timestamp;
 use crate::task::state::{Entry, TaskState};
 
@@ -102,7 +101,7 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn active_pods(&self) -> Result<u64, StoreError> {
-        let count: i64 = sqlx::query_scalar(ACTIVE)
+        let count: i64 = query_scalar(ACTIVE)
             .bind(i64::MAX)
             .fetch_one(&self.reader)
             .await
@@ -123,10 +122,10 @@ impl Store {
             .await
             .map_err(|error| self.told(error))?;
         if limits.is_none() {
-            let any: bool = sqlx::query_scalar(ANY_DUE)
+            let any: bool = query_scalar(ANY_DUE)
                 .bind(to_ms(now))
                 .bind(scope.bound())
-                .fetch_one(&mut *reader)
+                .fetch_one(&mut reader)
                 .await
                 .map_err(|error| self.told(error))?;
             return Ok(!any);
@@ -141,7 +140,7 @@ impl Store {
 /// Up to `limit` tasks whose time has come and that the limits let through, in the order in which
 /// they are to be taken.
 pub(super) async fn claimable(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     scope: Option<&str>,
     limit: usize,
     limits: StartLimits,
@@ -170,10 +169,10 @@ pub(super) async fn claimable(
 }
 
 /// How many more pods may be started now.
-async fn room(connection: &mut SqliteConnection, limits: StartLimits) -> Result<usize, JobError> {
+async fn room(connection: &mut Connection, limits: StartLimits) -> Result<usize, JobError> {
     let mut room = limits.starts.unwrap_or(u32::MAX);
     if let Some(most) = limits.active_pods {
-        let active: i64 = sqlx::query_scalar(ACTIVE)
+        let active: i64 = query_scalar(ACTIVE)
             .bind(most)
             .fetch_one(connection)
             .await?;
@@ -184,7 +183,7 @@ async fn room(connection: &mut SqliteConnection, limits: StartLimits) -> Result<
 }
 
 struct Due<'a> {
-    connection: &'a mut SqliteConnection,
+    connection: &'a mut Connection,
     scope: Option<&'a str>,
     now: Timestamp,
     limit: usize,
@@ -202,7 +201,7 @@ impl Due<'_> {
         if left == 0 {
             return Ok(());
         }
-        let mut query = sqlx::query(question)
+        let mut query = query(question)
             .bind(to_ms(self.now))
             .bind(self.scope)
             .bind(i64::try_from(left).unwrap_or(i64::MAX));

@@ -3,14 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-
 use super::change_set::claim_rank;
 use super::error::{JobError, StoreError};
 use super::many_rows::{ManyRows, Script, Values};
 use super::open::Store;
 use super::rows::to_ms;
+use super::sql::{Connection, Row, query, query_scalar};
 use crate::clock::Timestamp;
 use crate::task::id::{TaskId, TaskKey};
 use crate::task::retry::RetryPolicy;
@@ -66,7 +64,7 @@ impl Store {
 }
 
 async fn submit_all(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     tasks: Vec<NewTask>,
     now: Timestamp,
 ) -> Result<Vec<Submitted>, JobError> {
@@ -122,21 +120,23 @@ fn same(one: &NewTask, other: &NewTask) -> bool {
     one.definition == other.definition && one.operator == other.operator
 }
 
+/// The tasks of a JSON list of keys, each a list of its parts.
+pub(super) const STORED: &str = "
+    SELECT tasks.id, tasks.dag_id, tasks.task_id, tasks.run_id, tasks.map_index,
+           tasks.operator, tasks.definition
+    FROM json_each(?) AS one
+    CROSS JOIN tasks ON tasks.dag_id = one.value ->> 0 AND tasks.task_id = one.value ->> 1
+                    AND tasks.run_id = one.value ->> 2 AND tasks.map_index = one.value ->> 3";
+
 /// Those of `keys` that are stored.
 async fn stored(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     keys: &[TaskKey],
 ) -> Result<HashMap<TaskKey, Stored>, JobError> {
-    let rows = sqlx::query(
-        "SELECT tasks.id, tasks.dag_id, tasks.task_id, tasks.run_id, tasks.map_index,
-                tasks.operator, tasks.definition
-         FROM json_each(?) AS one
-         CROSS JOIN tasks ON tasks.dag_id = one.value ->> 0 AND tasks.task_id = one.value ->> 1
-                         AND tasks.run_id = one.value ->> 2 AND tasks.map_index = one.value ->> 3",
-    )
-    .bind(as_json(keys))
-    .fetch_all(connection)
-    .await?;
+    let rows = query(STORED)
+        .bind(as_json(keys))
+        .fetch_all(connection)
+        .await?;
     rows.iter()
         .map(|row| {
             let stored = Stored {
@@ -151,11 +151,11 @@ async fn stored(
 
 /// Stores tasks whose keys are free; answers their ids.
 async fn insert(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     tasks: &[&NewTask],
     now: Timestamp,
 ) -> Result<HashMap<TaskKey, TaskId>, JobError> {
-    let last: i64 = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM tasks")
+    let last: i64 = query_scalar("SELECT coalesce(max(id), 0) FROM tasks")
         .fetch_one(&mut *connection)
         .await?;
     let mut script = Script::about(connection, tasks.len());
@@ -171,12 +171,11 @@ async fn insert(
         )
         .await?;
     script.send().await?;
-    let rows = sqlx::query(
-        "SELECT id, dag_id, task_id, run_id, map_index FROM tasks WHERE id > ? ORDER BY id",
-    )
-    .bind(last)
-    .fetch_all(connection)
-    .await?;
+    let rows =
+        query("SELECT id, dag_id, task_id, run_id, map_index FROM tasks WHERE id > ? ORDER BY id")
+            .bind(last)
+            .fetch_all(connection)
+            .await?;
     rows.iter()
         .map(|row| Ok((key(row)?, TaskId(row.try_get("id")?))))
         .collect()
@@ -219,7 +218,7 @@ fn as_json(keys: &[TaskKey]) -> String {
     serde_json::Value::Array(keys.iter().map(parts).collect()).to_string()
 }
 
-fn key(row: &SqliteRow) -> Result<TaskKey, sqlx::Error> {
+fn key(row: &Row) -> Result<TaskKey, sqlx::Error> {
     Ok(TaskKey {
         dag_id: row.try_get("dag_id")?,
         task_id: row.try_get("task_id")?,

@@ -2,13 +2,11 @@
 
 use std::collections::HashSet;
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-
 use super::claim::Scope;
 use super::error::{JobError, StoreError};
 use super::open::Store;
 use super::rows::{TaskRow, from_ms};
+use super::sql::{Row, query, query_as, query_scalar};
 use super::transition::{Change, plan};
 use crate::clock::Timestamp;
 use crate::task::deferral::{TriggerEvent, TriggerSpec};
@@ -41,6 +39,17 @@ pub(super) const ADOPT: &str = "
     WHERE owner IN (SELECT value FROM json_each(?2))
       AND (?3 IS NULL OR task IN (SELECT value FROM json_each(?3)))";
 
+/// How many triggers each of some engines watches.
+pub(super) const WATCHED_BY: &str = "
+    SELECT owner, count(*) FROM triggers
+    WHERE owner IN (SELECT value FROM json_each(?1)) GROUP BY owner";
+
+/// The newest go: those that watch them have waited for the others longer.
+const TAKE: &str = "
+    UPDATE triggers SET owner = ?1
+    WHERE task IN (SELECT task FROM triggers WHERE owner = ?2 ORDER BY fence DESC, task DESC
+                   LIMIT ?3)";
+
 /// A trigger that an engine is to watch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredTrigger {
@@ -65,7 +74,7 @@ impl Store {
         owner: &str,
         scope: &Scope,
     ) -> Result<Vec<(TaskId, Fence)>, StoreError> {
-        let rows: Vec<(i64, i64)> = sqlx::query_as(WATCHED_FENCES)
+        let rows: Vec<(i64, i64)> = query_as(WATCHED_FENCES)
             .bind(owner)
             .bind(scope.bound())
             .fetch_all(&self.reader)
@@ -87,7 +96,7 @@ impl Store {
         owner: &str,
         tasks: &[TaskId],
     ) -> Result<Vec<StoredTrigger>, StoreError> {
-        let rows = sqlx::query(TRIGGERS_OF)
+        let rows = query(TRIGGERS_OF)
             .bind(owner)
             .bind(Scope::Tasks(tasks.to_vec()).bound())
             .fetch_all(&self.reader)
@@ -103,7 +112,7 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn watchers(&self, scope: &Scope) -> Result<HashSet<String>, StoreError> {
-        let owners: Vec<String> = sqlx::query_scalar(match scope {
+        let owners: Vec<String> = query_scalar(match scope {
             Scope::All => WATCHERS,
             Scope::Tasks(_) => WATCHERS_OF,
         })
@@ -136,18 +145,63 @@ impl Store {
             .writer
             .write(move |connection| {
                 Box::pin(async move {
-                    let adopted = sqlx::query(ADOPT)
+                    let adopted = query(ADOPT)
                         .bind(owner)
                         .bind(orphaned)
                         .bind(scope)
                         .execute(connection)
                         .await?;
-                    Ok(adopted.rows_affected())
+                    Ok(adopted)
                 })
             })
             .await;
         crate::failpoint::reach!("adopt.after");
         adopted
+    }
+
+    /// How many triggers there are, by who watches them.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn watched_by(&self, owners: &[String]) -> Result<Vec<(String, u64)>, StoreError> {
+        let rows: Vec<(String, i64)> = query_as(WATCHED_BY)
+            .bind(serde_json::json!(owners).to_string())
+            .fetch_all(&self.reader)
+            .await
+            .map_err(|error| self.told(error))?;
+        let counts = rows.into_iter();
+        Ok(counts
+            .map(|(owner, count)| (owner, count.unsigned_abs()))
+            .collect())
+    }
+
+    /// Makes `owner` the watcher of up to `count` triggers that `from` watches; answers of how
+    /// many. An engine that goes on watching what it lost until it notices does no harm: of two
+    /// events for one wait, the store takes one.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn take_triggers(
+        &self,
+        owner: &str,
+        from: &str,
+        count: u64,
+    ) -> Result<u64, StoreError> {
+        let (owner, from) = (owner.to_owned(), from.to_owned());
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let taken = query(TAKE)
+                        .bind(owner)
+                        .bind(from)
+                        .bind(count)
+                        .execute(connection)
+                        .await?;
+                    Ok(taken)
+                })
+            })
+            .await
     }
 
     /// Fires a trigger: its row goes and its task is queued for `trigger_reentry`, in one
@@ -175,7 +229,7 @@ impl Store {
     }
 }
 
-pub(super) fn read(row: &SqliteRow) -> Result<StoredTrigger, JobError> {
+pub(super) fn read(row: &Row) -> Result<StoredTrigger, JobError> {
     let task = TaskId(row.try_get("task")?);
     let kwargs: String = row.try_get("kwargs")?;
     let kwargs = serde_json::from_str(&kwargs).map_err(|error| StoreError::BadRow {
@@ -189,8 +243,8 @@ pub(super) fn read(row: &SqliteRow) -> Result<StoredTrigger, JobError> {
             kind: row.try_get("kind")?,
             version: row.try_get("version")?,
             kwargs,
-            next_log_at: row.try_get::<Option<i64>, _>("next_log_at")?.map(from_ms),
+            next_log_at: row.try_get::<Option<i64>>("next_log_at")?.map(from_ms),
         },
-        deadline: row.try_get::<Option<i64>, _>("deadline")?.map(from_ms),
+        deadline: row.try_get::<Option<i64>>("deadline")?.map(from_ms),
     })
 }

@@ -10,25 +10,20 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use prometheus_client::metrics::histogram::Histogram;
-use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
-use sqlx::{Connection, Executor};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::error::{JobError, StoreError};
 use super::rounds::{ChangeJob, write_changes};
 use super::rows::TaskRow;
+use super::sql::{Connection, Pool, Row};
+use super::transaction::{self, Between, enter};
 use super::transition::Planned;
 use crate::metrics::Metrics;
 use crate::task::id::TaskId;
 
 /// How many jobs share one commit at the most; bounds how long the first of them waits.
 const GROUP: usize = 512;
-
-/// How often the write lock is asked for before a job is told that the database is busy. Each
-/// time SQLite itself waits for its busy timeout.
-const LOCK_TRIES: u32 = 5;
 
 /// How long the readers may take to close once nobody holds the store any more.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -45,8 +40,8 @@ trait Job: Send {
     /// and how to tell the caller.
     fn run<'c>(
         self: Box<Self>,
-        connection: &'c mut SqliteConnection,
-        row: Option<SqliteRow>,
+        connection: &'c mut Connection,
+        row: Option<Row>,
     ) -> BoxFuture<'c, (bool, Deliver)>;
 
     /// Tells the caller that nothing was tried.
@@ -63,10 +58,7 @@ struct Write<T, F> {
 impl<T, F> Job for Write<T, F>
 where
     T: Send + 'static,
-    F: for<'c> FnOnce(
-            &'c mut SqliteConnection,
-            Option<SqliteRow>,
-        ) -> BoxFuture<'c, Result<T, JobError>>
+    F: for<'c> FnOnce(&'c mut Connection, Option<Row>) -> BoxFuture<'c, Result<T, JobError>>
         + Send
         + 'static,
 {
@@ -76,8 +68,8 @@ where
 
     fn run<'c>(
         self: Box<Self>,
-        connection: &'c mut SqliteConnection,
-        row: Option<SqliteRow>,
+        connection: &'c mut Connection,
+        row: Option<Row>,
     ) -> BoxFuture<'c, (bool, Deliver)> {
         let Self {
             work, reply, path, ..
@@ -123,23 +115,17 @@ impl Writer {
     /// there costs less than it does in a pool of workers that look for work meanwhile. It also
     /// finishes what it was handed when whoever handed it in is gone.
     pub(super) fn start(
-        connection: SqliteConnection,
-        reader: SqlitePool,
+        connection: Connection,
+        reader: Pool,
         path: PathBuf,
         changed: watch::Sender<u64>,
+        metrics: Metrics,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (wishes, queue) = mpsc::channel(4 * GROUP);
-        let metrics = Metrics::default();
         let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
+            .enable_all()
             .build()?;
-        let work = run(
-            connection,
-            queue,
-            path.clone(),
-            changed,
-            metrics.commits.clone(),
-        );
+        let work = run(connection, queue, path.clone(), changed, metrics.clone());
         let work = async move {
             let connection = work.await;
             // The last one to close takes the write-ahead log into the database. A reader cannot.
@@ -163,7 +149,7 @@ impl Writer {
     pub(super) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, JobError>>
+        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, JobError>>
             + Send
             + 'static,
     {
@@ -191,7 +177,7 @@ impl Writer {
     pub(super) async fn write_task<T, F>(&self, task: TaskId, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut SqliteConnection, TaskRow) -> BoxFuture<'c, Result<T, JobError>>
+        F: for<'c> FnOnce(&'c mut Connection, TaskRow) -> BoxFuture<'c, Result<T, JobError>>
             + Send
             + 'static,
     {
@@ -210,10 +196,7 @@ impl Writer {
     async fn work<T, F>(&self, task: Option<TaskId>, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(
-                &'c mut SqliteConnection,
-                Option<SqliteRow>,
-            ) -> BoxFuture<'c, Result<T, JobError>>
+        F: for<'c> FnOnce(&'c mut Connection, Option<Row>) -> BoxFuture<'c, Result<T, JobError>>
             + Send
             + 'static,
     {
@@ -242,73 +225,30 @@ impl Writer {
     }
 }
 
-/// What lies between two jobs of a group.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Between {
-    /// The first one begins.
-    Begin,
-    /// What the one before it did is kept.
-    Keep,
-    /// What the one before it did is undone.
-    Undo,
-}
-
-impl Between {
-    /// Each call to SQLite's thread costs as much as a small statement does, so the end of one
-    /// job's savepoint, the beginning of the next one's and the first row that it needs are one.
-    fn statement(self, with_row: bool) -> &'static str {
-        match (self, with_row) {
-            (Self::Begin, false) => "SAVEPOINT job",
-            (Self::Begin, true) => "SAVEPOINT job; SELECT * FROM tasks WHERE id = ?",
-            (Self::Keep, false) => "RELEASE job; SAVEPOINT job",
-            (Self::Keep, true) => "RELEASE job; SAVEPOINT job; SELECT * FROM tasks WHERE id = ?",
-            (Self::Undo, false) => "ROLLBACK TO job; RELEASE job; SAVEPOINT job",
-            (Self::Undo, true) => {
-                "ROLLBACK TO job; RELEASE job; SAVEPOINT job; SELECT * FROM tasks WHERE id = ?"
-            }
-        }
-    }
-}
-
-/// Begins a job's savepoint and reads the row of its task, if it has one.
-pub(super) async fn enter(
-    connection: &mut SqliteConnection,
-    between: Between,
-    task: Option<TaskId>,
-) -> Result<Option<SqliteRow>, sqlx::Error> {
-    let statement = between.statement(task.is_some());
-    // Queries, not bare texts, so that they are prepared once.
-    match task {
-        Some(task) => {
-            let query = sqlx::query(statement).bind(task.0);
-            query.fetch_optional(connection).await
-        }
-        None => sqlx::query(statement)
-            .execute(connection)
-            .await
-            .map(|_| None),
-    }
-}
-
 /// Commits what is handed in until nobody can hand in more; gives the connection back.
 async fn run(
-    mut connection: SqliteConnection,
+    mut connection: Connection,
     mut queue: mpsc::Receiver<Wish>,
     path: PathBuf,
     changed: watch::Sender<u64>,
-    commits: Histogram,
-) -> SqliteConnection {
+    metrics: Metrics,
+) -> Connection {
     let mut group = Vec::with_capacity(GROUP);
     while queue.recv_many(&mut group, GROUP).await > 0 {
         let begun = Instant::now();
-        commit_group(&mut connection, &mut group, &path).await;
-        commits.observe(begun.elapsed().as_secs_f64());
+        commit_group(&mut connection, &mut group, &path, &metrics).await;
+        metrics.commits.observe(begun.elapsed().as_secs_f64());
         changed.send_modify(|count| *count += 1);
     }
     connection
 }
 
-async fn commit_group(connection: &mut SqliteConnection, group: &mut Vec<Wish>, path: &Path) {
+async fn commit_group(
+    connection: &mut Connection,
+    group: &mut Vec<Wish>,
+    path: &Path,
+    metrics: &Metrics,
+) {
     let (mut changes, mut jobs) = (Vec::new(), Vec::new());
     for wish in group.drain(..) {
         match wish {
@@ -319,9 +259,9 @@ async fn commit_group(connection: &mut SqliteConnection, group: &mut Vec<Wish>, 
     let mut deliveries = Vec::with_capacity(changes.len() + jobs.len());
     let mut between = Between::Begin;
     // An error means that the transaction itself is lost, and with it all of the group.
-    let mut lost = begin(connection, path).await.err();
-    let begun = lost.is_none();
-    if begun {
+    let begun = transaction::begin(connection, path, metrics).await;
+    let mut lost = begun.as_ref().err().cloned();
+    if begun.is_ok() {
         let written = write_changes(
             connection,
             path,
@@ -352,46 +292,23 @@ async fn commit_group(connection: &mut SqliteConnection, group: &mut Vec<Wish>, 
     for change in changes {
         change.refuse(lost.clone().unwrap_or(StoreError::Closed));
     }
-    if !begun {
+    let Ok(begun) = begun else {
         return;
-    }
+    };
     if lost.is_none() && matches!(between, Between::Undo) {
-        let undone = connection.execute("ROLLBACK TO job").await;
+        let undone = connection.run("ROLLBACK TO job").await;
         lost = undone.err().map(|error| StoreError::from_sql(path, error));
     }
-    let end = if lost.is_none() { "COMMIT" } else { "ROLLBACK" };
     crate::failpoint::reach!("commit.before");
-    let ended = connection
-        .execute(end)
-        .await
-        .map_err(|error| StoreError::from_sql(path, error));
-    crate::failpoint::reach!("commit.after");
-    if ended.is_err() {
-        // A commit that failed, on a full disk for example, leaves the transaction open.
-        let _ = connection.execute("ROLLBACK").await;
-    }
     let committed = match lost {
-        Some(why) => Err(why),
-        None => ended.map(|_| ()),
+        Some(why) => {
+            transaction::give_up(connection).await;
+            Err(why)
+        }
+        None => transaction::commit(connection, begun, path).await,
     };
+    crate::failpoint::reach!("commit.after");
     for deliver in deliveries {
         deliver(committed.clone());
-    }
-}
-
-/// Takes the write lock at once: a transaction that reads first and writes later could be
-/// refused half-way by another process's write.
-async fn begin(connection: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
-    let mut tries = 0;
-    loop {
-        let Err(error) = connection.execute("BEGIN IMMEDIATE").await else {
-            return Ok(());
-        };
-        let error = StoreError::from_sql(path, error);
-        tries += 1;
-        if !matches!(error, StoreError::Busy { .. }) || tries >= LOCK_TRIES {
-            return Err(error);
-        }
-        tokio::time::sleep(Duration::from_millis(20 * u64::from(tries))).await;
     }
 }

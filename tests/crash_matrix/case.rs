@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::rows::Rows;
 use crate::scenario::{Outside, Scenario};
-use crate::support::{Diary, Finished, Home, Running, eventually};
+use crate::support::{Diary, Finished, Home, Running, eventually, finds_nothing, nothing_is_left};
 
 /// Where processes are killed.
 #[derive(Debug, Clone, Copy)]
@@ -189,15 +189,7 @@ impl<'a> Case<'a> {
             .rows
             .texts("SELECT CAST(line AS TEXT) FROM log_lines WHERE kind = 'output' ORDER BY seq");
         assert_eq!(log.join("\n") + "\n", self.scenario.log());
-        for (what, question) in [
-            ("marks of lost lines", "FROM log_lines WHERE kind = 'gap'"),
-            ("triggers", "FROM triggers"),
-            ("open wishes about pods", "FROM disposals"),
-            ("engines", "FROM engines"),
-        ] {
-            let left = self.rows.count(&format!("SELECT count(*) {question}"));
-            assert_eq!(left, 0, "{what} are left");
-        }
+        nothing_is_left(|question| self.rows.count(question));
         let records = self
             .rows
             .count("SELECT count(*) FROM pods WHERE uid IS NOT NULL");
@@ -210,9 +202,7 @@ impl<'a> Case<'a> {
         let results = self.rows.texts("SELECT value FROM xcom");
         assert_eq!(results.first().map(String::as_str), ends.result);
 
-        let report = self.home.run(&["doctor", "-o", "json"]).expect(0).json();
-        assert_eq!(report["findings"], json!([]), "{report}");
-        assert_eq!(report["unchecked"], json!([]), "{report}");
+        finds_nothing(&self.home);
     }
 
     /// The task is gone with all that was its own.

@@ -18,12 +18,7 @@ impl Daemon {
     }
 
     pub fn of(home: Home) -> Self {
-        let serve = home.start(&["serve", "--listen", "127.0.0.1:0"]);
-        let said = serve.until_err("readiness", |said| {
-            said.contains("adjourn serve: ready") && said.ends_with('\n')
-        });
-        let place = said.split("http://").nth(1).unwrap();
-        let place = place.split(')').next().unwrap().to_owned();
+        let (serve, place) = home.serve_http();
         Self { home, serve, place }
     }
 

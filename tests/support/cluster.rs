@@ -9,7 +9,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use adjourn::local_cluster::process::{ClusterDir, StartOptions, start, stop};
+use adjourn::local_cluster::process::{ClusterDir, Settings, StartOptions, start, stop};
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::Api;
 use kube::api::{AttachParams, DeleteParams, ListParams, PostParams};
@@ -69,19 +69,35 @@ impl Cluster {
 
     /// A local cluster of its own, beside whichever the other tests share.
     pub fn another() -> Self {
-        Self::start_local(false)
+        Self::start_local(Settings::default())
     }
 
     /// A local cluster of its own that makes faults when it is asked to.
     pub fn with_faults() -> Arc<Self> {
-        Arc::new(Self::start_local(true))
+        let settings = Settings {
+            faults: true,
+            ..Settings::default()
+        };
+        Arc::new(Self::start_local(settings))
     }
 
-    fn start_local(faults: bool) -> Self {
+    /// A local cluster of its own whose pods take no process: annotations tell their lives.
+    #[allow(dead_code, reason = "for the tests of several daemons alone")]
+    pub fn simulated() -> Arc<Self> {
+        let settings = Settings {
+            simulate: true,
+            // No watch has to list all pods again.
+            watch_history: Some(100_000),
+            ..Settings::default()
+        };
+        Arc::new(Self::start_local(settings))
+    }
+
+    fn start_local(settings: Settings) -> Self {
         let temp = tempfile::tempdir().unwrap();
         let dir = ClusterDir::new(temp.path().join("cluster"));
         let mut options = StartOptions::new(env!("CARGO_BIN_EXE_adjourn"));
-        options.settings.faults = faults;
+        options.settings = settings;
         let info = start(&dir, &options).unwrap();
         Self::at(info.kubeconfig, Some(Local { dir, _temp: temp }))
     }

@@ -5,7 +5,8 @@
     reason = "a test ends where something is not as it must be; its shared parts too"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ use super::{Cluster, eventually};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
     pub name: String,
+    /// Whose pod it is, as its label says.
+    pub task: String,
     /// The attempt that it serves, as its label says.
     pub attempt: String,
     pub phase: String,
@@ -32,8 +35,12 @@ pub struct Seen {
 struct Book {
     /// By uid.
     pods: BTreeMap<String, Seen>,
-    /// By attempt: how many pods of it were alive at once, at the most.
-    most_alive: BTreeMap<String, usize>,
+    /// By task and attempt: which pods of it are alive.
+    alive: BTreeMap<(String, String), BTreeSet<String>>,
+    /// How many pods of one attempt were alive at once, at the most.
+    most_alive: usize,
+    /// How many of all pods were, at the most.
+    most_at_once: usize,
 }
 
 type Pages = Arc<Mutex<Book>>;
@@ -95,8 +102,13 @@ impl Diary {
 
     /// How many pods of one attempt were alive at once, at the most.
     pub fn most_alive(&self) -> usize {
-        let book = self.pages.lock().unwrap();
-        book.most_alive.values().copied().max().unwrap_or(0)
+        self.pages.lock().unwrap().most_alive
+    }
+
+    /// How many pods were alive at once, at the most.
+    #[allow(dead_code, reason = "for the tests of several daemons alone")]
+    pub fn most_at_once(&self) -> usize {
+        self.pages.lock().unwrap().most_at_once
     }
 }
 
@@ -128,12 +140,15 @@ async fn write(api: Api<Pod>, label: String, mut version: String, pages: Pages) 
 }
 
 fn note(pages: &Pages, pod: &Pod, gone: bool) {
-    let labels = pod.metadata.labels.as_ref();
+    let label = |name: &str| {
+        let labels = pod.metadata.labels.as_ref();
+        let value = labels.and_then(|labels| labels.get(name).cloned());
+        value.unwrap_or_default()
+    };
     let seen = Seen {
         name: pod.metadata.name.clone().unwrap(),
-        attempt: labels
-            .and_then(|labels| labels.get("try_number").cloned())
-            .unwrap_or_default(),
+        task: label("task_id"),
+        attempt: label("try_number"),
         phase: pod
             .status
             .as_ref()
@@ -142,13 +157,27 @@ fn note(pages: &Pages, pod: &Pod, gone: bool) {
         gone,
     };
     let uid = pod.metadata.uid.clone().unwrap();
-    let attempt = seen.attempt.clone();
+    let is_alive = !gone && !["Succeeded", "Failed"].contains(&&*seen.phase);
     let mut book = pages.lock().unwrap();
+    // A pod may be taken over by a later attempt.
+    if let Some(before) = book.pods.get(&uid) {
+        let attempt = (before.task.clone(), before.attempt.clone());
+        if let Entry::Occupied(mut pods) = book.alive.entry(attempt) {
+            pods.get_mut().remove(&uid);
+            if pods.get().is_empty() {
+                pods.remove();
+            }
+        }
+    }
+    let mut of_attempt = 0;
+    if is_alive {
+        let attempt = (seen.task.clone(), seen.attempt.clone());
+        let pods = book.alive.entry(attempt).or_default();
+        pods.insert(uid.clone());
+        of_attempt = pods.len();
+    }
+    let all = book.alive.values().map(BTreeSet::len).sum();
+    book.most_alive = book.most_alive.max(of_attempt);
+    book.most_at_once = book.most_at_once.max(all);
     book.pods.insert(uid, seen);
-    let is_alive = |pod: &&Seen| {
-        pod.attempt == attempt && !pod.gone && !["Succeeded", "Failed"].contains(&&*pod.phase)
-    };
-    let alive = book.pods.values().filter(is_alive).count();
-    let most = book.most_alive.entry(attempt.clone()).or_default();
-    *most = alive.max(*most);
 }

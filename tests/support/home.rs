@@ -130,6 +130,18 @@ impl Home {
         serve
     }
 
+    /// The same with an API at a port of its own; answers its address, too.
+    #[allow(dead_code, reason = "for those who ask over HTTP")]
+    pub fn serve_http(&self) -> (Running, String) {
+        let serve = self.start(&["serve", "--listen", "127.0.0.1:0"]);
+        let said = serve.until_err("readiness", |said| {
+            said.contains("adjourn serve: ready") && said.ends_with('\n')
+        });
+        let place = said.split("http://").nth(1).unwrap();
+        let place = place.split(')').next().unwrap().to_owned();
+        (serve, place)
+    }
+
     /// Submits a task and answers its id.
     #[track_caller]
     pub fn submit(&self, task: &Value) -> String {

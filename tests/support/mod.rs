@@ -11,7 +11,11 @@
 
 mod cluster;
 mod diary;
+#[allow(dead_code, reason = "for those who check everything that must hold")]
+mod ends;
 mod home;
+#[allow(dead_code, reason = "for the tests of several daemons alone")]
+mod postgres;
 mod process;
 mod proxy;
 mod tasks;
@@ -20,7 +24,14 @@ use std::time::{Duration, Instant};
 
 pub use cluster::{Cluster, cluster};
 pub use diary::Diary;
+#[allow(
+    unused_imports,
+    reason = "for those who check everything that must hold"
+)]
+pub use ends::{End, Lines, Tally, finds_nothing, judge, nothing_is_left};
 pub use home::Home;
+#[allow(unused_imports, reason = "for the tests of several daemons alone")]
+pub use postgres::{Postgres, Stop, postgres};
 pub use process::{Finished, Running};
 pub use proxy::Proxy;
 pub use tasks::{image, script, with};

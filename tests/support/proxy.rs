@@ -1,4 +1,4 @@
-//! A TCP proxy on the way to the API server: it can cut what is under way, refuse what comes, and
+//! A TCP proxy on the way to a server: it can cut what is under way, refuse what comes, and
 //! hold everything back without a word.
 
 #![allow(
@@ -28,7 +28,7 @@ struct Shared {
     open: Mutex<Vec<TcpStream>>,
 }
 
-/// Passes connections on to the API server of a kubeconfig.
+/// Passes connections on to a server.
 pub struct Proxy {
     shared: Arc<Shared>,
     there: SocketAddr,
@@ -45,11 +45,15 @@ impl Drop for Proxy {
 }
 
 impl Proxy {
-    /// A proxy before the server that a kubeconfig names.
+    /// A proxy before the API server that a kubeconfig names.
     pub fn before(kubeconfig: &str) -> Self {
         let address = kubeconfig.split("https://").nth(1).unwrap();
         let end = |c: char| c.is_whitespace() || c == '"' || c == '/';
-        let there: SocketAddr = address.split(end).next().unwrap().parse().unwrap();
+        Self::to(address.split(end).next().unwrap().parse().unwrap())
+    }
+
+    /// A proxy before the server at an address.
+    pub fn to(there: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let here = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
@@ -69,6 +73,12 @@ impl Proxy {
     /// The kubeconfig with this proxy in place of the server.
     pub fn kubeconfig(&self, kubeconfig: &str) -> String {
         kubeconfig.replace(&self.there.to_string(), &self.here.to_string())
+    }
+
+    /// Where it is itself.
+    #[allow(dead_code, reason = "for the tests of several daemons alone")]
+    pub fn address(&self) -> SocketAddr {
+        self.here
     }
 
     /// Cuts every connection that is open.

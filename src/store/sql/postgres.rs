@@ -1,0 +1,128 @@
+//! A PostgreSQL server: how it is reached, and how it is waited for when it is lost.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use rand::RngExt;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions, Error};
+use tokio::time::Instant;
+
+/// How many connections read beside the writer.
+const READERS: u32 = 4;
+
+/// How many statements a connection keeps prepared.
+const PREPARED: usize = 200;
+
+/// How long a lost server is waited for before whoever asked is told.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The first and the longest pause between two tries.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+
+/// How long a free connection of the pool is waited for.
+const ACQUIRE: Duration = Duration::from_secs(10);
+
+/// Where a server is and who asks.
+#[derive(Clone)]
+pub struct Server {
+    options: PgConnectOptions,
+}
+
+impl Server {
+    /// Reads a URL as `postgres://user:password@host:5432/database?sslmode=verify-full`.
+    pub(in crate::store) fn parse(url: &str) -> Result<Self, Error> {
+        let options = PgConnectOptions::from_str(url)?;
+        Ok(Self {
+            options: options
+                .application_name("adjourn")
+                .statement_cache_capacity(PREPARED)
+                .disable_statement_logging(),
+        })
+    }
+
+    /// Its name for people, without the password.
+    pub(in crate::store) fn name(&self) -> String {
+        let options = &self.options;
+        format!(
+            "postgres://{}@{}:{}/{}",
+            options.get_username(),
+            options.get_host(),
+            options.get_port(),
+            options.get_database().unwrap_or(options.get_username())
+        )
+    }
+
+    pub(in crate::store) async fn connect(&self) -> Result<PgConnection, Error> {
+        self.options.connect().await
+    }
+
+    pub(in crate::store) fn options(&self) -> PgConnectOptions {
+        self.options.clone()
+    }
+
+    /// Connects, and waits for a server that is lost, for a while.
+    pub(in crate::store) async fn connect_patiently(&self) -> Result<PgConnection, Error> {
+        let mut patience = Patience::new();
+        loop {
+            match self.connect().await {
+                Err(error) if is_lost(&error) && patience.wait().await => {}
+                other => return other,
+            }
+        }
+    }
+
+    pub(in crate::store) fn readers(&self) -> PgPool {
+        PgPoolOptions::new()
+            .max_connections(READERS)
+            .min_connections(0)
+            .acquire_timeout(ACQUIRE)
+            // Asking each time whether it is there costs a question more: one that is not is told
+            // by the question itself, which is then asked again.
+            .test_before_acquire(false)
+            .connect_lazy_with(self.options())
+    }
+}
+
+/// How long to go on trying.
+pub(in crate::store) struct Patience {
+    until: Instant,
+    pause: Duration,
+}
+
+impl Patience {
+    pub(in crate::store) fn new() -> Self {
+        Self {
+            until: Instant::now() + PATIENCE,
+            pause: PAUSES.0,
+        }
+    }
+
+    /// Waits a little, each time longer; answers whether it makes sense to try again.
+    pub(in crate::store) async fn wait(&mut self) -> bool {
+        if Instant::now() >= self.until {
+            return false;
+        }
+        let pause = self.pause.mul_f64(rand::rng().random_range(0.5..1.0));
+        tokio::time::sleep(pause).await;
+        self.pause = (self.pause * 2).min(PAUSES.1);
+        true
+    }
+}
+
+/// Whether the server is not there, or not there any more, and may be again.
+pub(in crate::store) fn is_lost(error: &Error) -> bool {
+    match error {
+        Error::Io(_) | Error::PoolTimedOut => true,
+        // Connections that break, a server that shuts down or starts up, one that ended a
+        // transaction that idled, one with no connection to spare, a standby.
+        Error::Database(error) => error.code().is_some_and(|code| {
+            code.starts_with("08")
+                || code.starts_with("57P0")
+                || code == "25P03"
+                || code == "53300"
+                || code == "25006"
+        }),
+        _ => false,
+    }
+}
