@@ -26,18 +26,22 @@ pub struct Stage {
     pub cluster: ClusterInfo,
     pub client: kube::Client,
     cluster_dir: ClusterDir,
-    engine: Option<Child>,
+    engines: Vec<Child>,
+    /// Where the tasks are, as `--db` takes it.
+    database: String,
     temp: TempDir,
 }
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        self.kill_engine();
+        let said = std::thread::panicking().then(|| std::fs::read_to_string(self.engine_log()));
+        while !self.engines.is_empty() {
+            self.kill_engine();
+        }
         if let Err(error) = stop(&self.cluster_dir) {
             eprintln!("the local cluster was not stopped: {error}");
         }
-        if std::thread::panicking() {
-            let said = std::fs::read_to_string(self.engine_log()).unwrap_or_default();
+        if let Some(Ok(said)) = said {
             let last: Vec<&str> = said.lines().rev().take(20).collect();
             eprintln!("the engine said last, newest first:\n{}", last.join("\n"));
         }
@@ -48,6 +52,18 @@ impl Stage {
     /// Simulated pods take no process; others are processes of this machine.
     pub async fn set(simulate: bool) -> Self {
         let temp = tempfile::tempdir().unwrap();
+        let database = temp.path().join("tasks.db");
+        let database = database.to_str().unwrap().to_owned();
+        Self::set_in(temp, simulate, database).await
+    }
+
+    /// The same with the tasks in a database on a server.
+    #[allow(dead_code, reason = "for the bench of replicas alone")]
+    pub async fn set_on(database: String) -> Self {
+        Self::set_in(tempfile::tempdir().unwrap(), true, database).await
+    }
+
+    async fn set_in(temp: TempDir, simulate: bool, database: String) -> Self {
         let cluster_dir = ClusterDir::new(temp.path().join("cluster"));
         let mut options = StartOptions::new(env!("CARGO_BIN_EXE_adjourn"));
         options.settings.simulate = simulate;
@@ -64,17 +80,22 @@ impl Stage {
             cluster,
             client,
             cluster_dir,
-            engine: None,
+            engines: Vec::new(),
+            database,
             temp,
         }
     }
 
     fn engine_log(&self) -> PathBuf {
-        self.temp.path().join("engine.log")
+        let number = self.engines.len();
+        self.temp.path().join(format!("engine-{number}.log"))
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_adjourn"));
+        self.through(Command::new(env!("CARGO_BIN_EXE_adjourn")))
+    }
+
+    fn through(&self, mut command: Command) -> Command {
         command
             .env_clear()
             .env("HOME", self.temp.path())
@@ -82,8 +103,7 @@ impl Stage {
             .env("ADJOURN_WORKER_SLOTS", SLOTS.to_string())
             .env("ADJOURN_JANITOR_DISPOSALS", SLOTS.to_string())
             .env("NO_COLOR", "1")
-            .arg("--db")
-            .arg(self.temp.path().join("tasks.db"))
+            .env("ADJOURN_DB", &self.database)
             .current_dir(self.temp.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null());
@@ -92,9 +112,35 @@ impl Stage {
 
     /// Starts the engine and waits until it says that it is ready.
     pub async fn start_engine(&mut self) {
-        let log = File::create(self.engine_log()).unwrap();
-        let engine = self.command().arg("serve").stderr(log).spawn().unwrap();
-        self.engine = Some(engine);
+        let command = self.command();
+        self.start(command).await;
+    }
+
+    /// The same in a process namespace of its own, as on a machine of its own: of its death nothing
+    /// can be proven, and its lease decides.
+    #[allow(dead_code, reason = "for the bench of replicas alone")]
+    pub async fn start_engine_elsewhere(&mut self) {
+        let mut unshare = Command::new("unshare");
+        if !nix::unistd::geteuid().is_root() {
+            unshare.args(["--user", "--map-root-user"]);
+        }
+        unshare.args(["--pid", "--fork", "--kill-child"]);
+        unshare.arg(env!("CARGO_BIN_EXE_adjourn"));
+        // Only one of them can have the usual port.
+        let mut command = self.through(unshare);
+        command.env("ADJOURN_HTTP_LISTEN", "none");
+        self.start(command).await;
+    }
+
+    async fn start(&mut self, mut command: Command) {
+        // Its number is that of the engines with it.
+        let path = self
+            .temp
+            .path()
+            .join(format!("engine-{}.log", self.engines.len() + 1));
+        let log = File::create(path).unwrap();
+        let engine = command.arg("serve").stderr(log).spawn().unwrap();
+        self.engines.push(engine);
         self.said("adjourn serve: ready").await;
     }
 
@@ -110,20 +156,20 @@ impl Stage {
         }
     }
 
-    /// `kill -9`.
+    /// `kill -9` of the one that was started last.
     pub fn kill_engine(&mut self) {
-        if let Some(mut engine) = self.engine.take() {
+        if let Some(mut engine) = self.engines.pop() {
             let _ = engine.kill();
             let _ = engine.wait();
         }
     }
 
     pub fn engine_pid(&self) -> u32 {
-        self.engine.as_ref().unwrap().id()
+        self.engines.last().unwrap().id()
     }
 
     pub fn database_path(&self) -> PathBuf {
-        self.temp.path().join("tasks.db")
+        self.database.clone().into()
     }
 
     pub async fn database(&self) -> Database {

@@ -31,6 +31,9 @@ pub(super) struct StoreJournal {
 struct Known {
     pods: Option<Vec<PodRecord>>,
     cursors: Option<Vec<StoredCursor>>,
+    /// A write was handed in, and whoever waited for its answer may have gone away: it may still be
+    /// carried out.
+    writing: bool,
 }
 
 impl StoreJournal {
@@ -46,6 +49,16 @@ impl StoreJournal {
             log_is_full: row.log_is_cut(log_bytes).into(),
             known: Mutex::default(),
         }
+    }
+
+    /// Waits for a write whose step was dropped, as that of a task that is cancelled is: a reader
+    /// would not see it, and what follows would be done over again.
+    async fn settle(&self, known: &mut Known) -> Result<(), JournalError> {
+        if known.writing {
+            self.store.settled().await.map_err(told)?;
+            known.writing = false;
+        }
+        Ok(())
     }
 }
 
@@ -64,6 +77,7 @@ impl Journal for StoreJournal {
         if let Some(pods) = &known.pods {
             return Ok(pods.clone());
         }
+        self.settle(&mut known).await?;
         let pods = self.store.pods(self.task).await.map_err(told)?;
         known.pods = Some(pods.clone());
         Ok(pods)
@@ -73,12 +87,14 @@ impl Journal for StoreJournal {
         let mut known = self.known.lock().await;
         // Should the write fail, it is not known what the store holds.
         let pods = known.pods.take();
+        known.writing = true;
         crate::failpoint::reach!("intent.before");
         let intended = self
             .store
             .intend_pod(self.task, self.fence, intent.clone(), self.clock.now())
             .await;
         crate::failpoint::reach!("intent.after");
+        known.writing = false;
         intended.map_err(told)?;
         known.pods = pods.map(|mut pods| {
             pods.push(PodRecord {
@@ -97,6 +113,7 @@ impl Journal for StoreJournal {
         let mut known = self.known.lock().await;
         let pods = known.pods.take();
         let (name, uid) = (name.to_owned(), uid.to_owned());
+        known.writing = true;
         crate::failpoint::reach!("confirm.before");
         let confirmed = self
             .store
@@ -109,6 +126,7 @@ impl Journal for StoreJournal {
             )
             .await;
         crate::failpoint::reach!("confirm.after");
+        known.writing = false;
         confirmed.map_err(told)?;
         known.pods = pods.map(|mut pods| {
             for record in &mut pods {
@@ -125,7 +143,10 @@ impl Journal for StoreJournal {
         let mut known = self.known.lock().await;
         let cursors = match known.cursors.take() {
             Some(cursors) => cursors,
-            None => self.store.log_cursors(self.task).await.map_err(told)?,
+            None => {
+                self.settle(&mut known).await?;
+                self.store.log_cursors(self.task).await.map_err(told)?
+            }
         };
         let found = cursors.iter().find(|one| one.is_of(pod_uid, container));
         let cursor = found.map(|found| found.cursor.clone()).unwrap_or_default();
@@ -148,12 +169,14 @@ impl Journal for StoreJournal {
             cursor,
         };
         let (now, most) = (self.clock.now(), self.log_bytes);
+        known.writing = true;
         crate::failpoint::reach!("log.before");
         let full = self
             .store
             .append_log_within(self.task, self.fence, lines, stored.clone(), most, now)
             .await;
         crate::failpoint::reach!("log.after");
+        known.writing = false;
         self.log_is_full
             .store(full.map_err(told)?, Ordering::Relaxed);
         known.cursors = cursors.map(|mut cursors| {
@@ -166,5 +189,70 @@ impl Journal for StoreJournal {
 
     fn log_is_full(&self) -> bool {
         self.log_is_full.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures::FutureExt;
+
+    use super::*;
+    use crate::store::{NewTask, Scope};
+    use crate::task::id::TaskKey;
+    use crate::task::log::LineKind;
+    use crate::task::retry::RetryPolicy;
+
+    #[tokio::test]
+    async fn a_cursor_is_read_behind_the_write_of_a_step_that_was_dropped() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("adjourn.db");
+        let clock = Clock::system();
+        let store = Store::open(&path, clock.now()).await.unwrap();
+        let task = NewTask {
+            key: TaskKey {
+                dag_id: "etl".into(),
+                task_id: "a".into(),
+                run_id: "r1".into(),
+                map_index: -1,
+            },
+            operator: "pod".into(),
+            definition: "{}".into(),
+            retry: RetryPolicy::default(),
+            execution_timeout: None,
+        };
+        store.submit(vec![task], clock.now()).await.unwrap();
+        let lease = clock.now() + Duration::from_secs(30);
+        let claimed = store.claim("me", &Scope::All, 1, lease, clock.now()).await;
+        let row = claimed.unwrap().pop().unwrap().row;
+        let journal = StoreJournal::new(store, clock, &row, None);
+        let (line, read) = (
+            LogLine {
+                container: "base".into(),
+                stamp_ns: 7,
+                text: b"one".to_vec().into(),
+                kind: LineKind::Output,
+            },
+            LogCursor {
+                stamp_ns: 7,
+                seen_at_stamp: 1,
+                ..LogCursor::default()
+            },
+        );
+
+        // Another process writes, so that the writer has to wait.
+        let other = rusqlite::Connection::open(&path).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let mut append = journal.append_log("u1", "base", vec![line], read.clone());
+        assert!(append.as_mut().now_or_never().is_none(), "it was written");
+        drop(append);
+        let mut cursor = journal.log_cursor("u1", "base");
+        assert!(cursor.as_mut().now_or_never().is_none(), "it was read");
+        let stored = journal.store.log_cursors(row.id).await.unwrap();
+        assert_eq!(stored, [], "a reader sees nothing of it");
+        assert!(cursor.as_mut().now_or_never().is_none(), "it was read");
+        other.execute_batch("COMMIT").unwrap();
+        assert_eq!(cursor.await.unwrap(), read);
     }
 }

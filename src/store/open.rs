@@ -222,6 +222,14 @@ impl Store {
         receiver
     }
 
+    /// Waits until all that was handed in to be written before this has been, or was refused.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn settled(&self) -> Result<(), StoreError> {
+        self.writer.write(|_| Box::pin(async { Ok(()) })).await
+    }
+
     pub(super) fn told(&self, error: sqlx::Error) -> StoreError {
         StoreError::from_sql(&self.shared.path, error)
     }

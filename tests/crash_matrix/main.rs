@@ -8,7 +8,8 @@
 //!
 //! By default each point is visited once, in one of the scenarios that reach it;
 //! `ADJOURN_MATRIX=full` runs the whole matrix. `ADJOURN_MATRIX_JOBS` says how many cases run at
-//! once, `ADJOURN_MATRIX_ONLY` which: a part of `scenario/point`.
+//! once, `ADJOURN_MATRIX_ONLY` which: a part of `scenario/point`. With `ADJOURN_MATRIX_STORE=postgres`
+//! the tasks are on a PostgreSQL server of the test's own.
 //!
 //! It has its own `main`, so that its last line is the matrix's size and result.
 #![allow(

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use adjourn::failpoint::NAMES;
 
-use crate::case::{Blow, strike, tally};
+use crate::case::{Blow, server, strike, tally};
 use crate::scenario::{SCENARIOS, Scenario};
 use crate::support::cluster;
 
@@ -41,6 +41,7 @@ pub fn run() -> Outcome {
     let only = std::env::var("ADJOURN_MATRIX_ONLY").unwrap_or_default();
     // Held to the end, so that all cases share it.
     let _cluster = cluster();
+    let _server = server();
     let tallies = Tallies::default();
 
     let reached: Mutex<Vec<Chain>> = Mutex::default();

@@ -1,139 +1,13 @@
 //! The manifests in deploy/: they render, fit the API's schemas, and their rights suffice.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Service, ServiceAccount};
-use k8s_openapi::api::networking::v1::NetworkPolicy;
-use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
-use schemars::JsonSchema;
 use serde_json::{Value, json};
 
+use super::manifests::{faults, of_kind, rendered, replicated};
 use crate::support::{Cluster, Home, eventually, script, with};
-
-fn deploy() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy")
-}
-
-/// The documents that kubectl makes of a kustomization.
-fn rendered(directory: &str) -> Vec<Value> {
-    let output = Command::new("kubectl")
-        .arg("kustomize")
-        .arg(deploy().join(directory))
-        .output()
-        .unwrap();
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{told}");
-    let text = String::from_utf8(output.stdout).unwrap();
-    serde_saphyr::from_multiple(&text).unwrap()
-}
-
-/// The schema of a kind as Kubernetes 1.36 has it, with nothing let through that it does not name.
-fn schema_of<T: JsonSchema>() -> Value {
-    // The types are made from the API's own OpenAPI documents, and know which members must be there.
-    let mut schema = serde_json::to_value(schemars::schema_for!(T)).unwrap();
-    close(&mut schema);
-    schema
-}
-
-/// Refuses members that no part of a schema names. Maps say what their members are themselves.
-fn close(schema: &mut Value) {
-    match schema {
-        Value::Object(members) => {
-            if members.contains_key("properties") && !members.contains_key("additionalProperties") {
-                members.insert("additionalProperties".to_owned(), json!(false));
-            }
-            members.values_mut().for_each(close);
-        }
-        Value::Array(items) => items.iter_mut().for_each(close),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
-/// The parts of a PodMonitor that its own project documents and that are used here. Its schema is
-/// no part of Kubernetes' API.
-fn pod_monitor() -> Value {
-    let named = json!({"type": "string", "pattern": "^[a-z]([-a-z0-9]*[a-z0-9])?$"});
-    json!({
-        "type": "object",
-        "required": ["apiVersion", "kind", "metadata", "spec"],
-        "additionalProperties": false,
-        "properties": {
-            "apiVersion": {"const": "monitoring.coreos.com/v1"},
-            "kind": {"const": "PodMonitor"},
-            "metadata": {
-                "type": "object",
-                "required": ["name"],
-                "additionalProperties": false,
-                "properties": {
-                    "name": named,
-                    "namespace": named,
-                    "labels": {"type": "object", "additionalProperties": {"type": "string"}},
-                },
-            },
-            "spec": {
-                "type": "object",
-                "required": ["selector", "podMetricsEndpoints"],
-                "additionalProperties": false,
-                "properties": {
-                    "selector": {
-                        "type": "object",
-                        "additionalProperties": false,
-                        "properties": {
-                            "matchLabels": {
-                                "type": "object",
-                                "additionalProperties": {"type": "string"},
-                            },
-                        },
-                    },
-                    "podMetricsEndpoints": {
-                        "type": "array",
-                        "minItems": 1,
-                        "items": {
-                            "type": "object",
-                            "additionalProperties": false,
-                            "properties": {
-                                // The name of a port of the pod, never a number.
-                                "port": named,
-                                "path": {"type": "string", "pattern": "^/"},
-                                "interval": {"type": "string", "pattern": "^[0-9]+(ms|s|m|h)$"},
-                            },
-                        },
-                    },
-                },
-            },
-        },
-    })
-}
-
-/// The schema of a document.
-fn schema(document: &Value) -> Value {
-    let api = document["apiVersion"].as_str().unwrap();
-    match (api, document["kind"].as_str().unwrap()) {
-        ("v1", "Namespace") => schema_of::<Namespace>(),
-        ("v1", "ServiceAccount") => schema_of::<ServiceAccount>(),
-        ("v1", "PersistentVolumeClaim") => schema_of::<PersistentVolumeClaim>(),
-        ("v1", "Service") => schema_of::<Service>(),
-        ("apps/v1", "Deployment") => schema_of::<Deployment>(),
-        ("networking.k8s.io/v1", "NetworkPolicy") => schema_of::<NetworkPolicy>(),
-        ("rbac.authorization.k8s.io/v1", "Role") => schema_of::<Role>(),
-        ("rbac.authorization.k8s.io/v1", "RoleBinding") => schema_of::<RoleBinding>(),
-        ("monitoring.coreos.com/v1", "PodMonitor") => pod_monitor(),
-        other => panic!("nobody knows the schema of {other:?}"),
-    }
-}
-
-/// What is wrong with a document.
-fn faults(document: &Value) -> Vec<String> {
-    let schema = jsonschema::validator_for(&schema(document)).unwrap();
-    let errors = schema.iter_errors(document);
-    errors
-        .map(|error| format!("{}: {error}", error.instance_path()))
-        .collect()
-}
 
 #[test]
 fn every_manifest_fits_the_schema_of_its_kind() {
@@ -150,10 +24,7 @@ fn every_manifest_fits_the_schema_of_its_kind() {
 #[test]
 fn what_is_misspelt_missing_or_of_another_type_does_not_fit() {
     let documents = rendered("monitoring");
-    let of = |kind: &str| {
-        let found = documents.iter().find(|it| it["kind"] == kind);
-        found.unwrap().clone()
-    };
+    let of = |kind: &str| of_kind(&documents, kind).clone();
     for (kind, path, wrong) in [
         (
             "Deployment",
@@ -193,7 +64,7 @@ fn what_is_misspelt_missing_or_of_another_type_does_not_fit() {
 #[test]
 fn what_belongs_together_names_the_same() {
     let documents = rendered("monitoring");
-    let of = |kind: &str| documents.iter().find(|it| it["kind"] == kind).unwrap();
+    let of = |kind: &str| of_kind(&documents, kind);
     let pod = &of("Deployment")["spec"]["template"];
     let container = &pod["spec"]["containers"][0];
     let has = |labels: &Value| {
@@ -245,7 +116,7 @@ const KEPT: [&str; 4] = ["Namespace", "ServiceAccount", "Role", "RoleBinding"];
 fn what_the_local_cluster_keeps_is_taken_as_it_is_and_the_rest_is_refused() {
     // Of its own: the names are the same for whoever applies them.
     let home = Home::beside(Arc::new(Cluster::another()));
-    for document in &rendered("monitoring") {
+    for document in rendered("monitoring").iter().chain(&replicated(&home)) {
         let kind = document["kind"].as_str().unwrap();
         let apply = ["apply", "--server-side", "--validate=strict", "-f", "-"];
         let (done, told) = kubectl_asked(&home, &apply, &document.to_string());
@@ -264,8 +135,7 @@ fn what_the_local_cluster_keeps_is_taken_as_it_is_and_the_rest_is_refused() {
 #[test]
 fn one_daemon_works_at_a_time_and_none_as_root() {
     let documents = rendered("base");
-    let found = documents.iter().find(|it| it["kind"] == "Deployment");
-    let spec = &found.unwrap()["spec"];
+    let spec = &of_kind(&documents, "Deployment")["spec"];
     assert_eq!(spec["replicas"], 1);
     assert_eq!(spec["strategy"]["type"], "Recreate");
     let pod = &spec["template"]["spec"];
@@ -346,11 +216,7 @@ fn a_whole_task_runs_with_the_rights_of_the_role_and_misses_each_that_is_taken_a
         ("pods/exec", 1, "the result cannot be retrieved"),
         ("events", 0, "hello"),
     ] {
-        let mut role = documents
-            .iter()
-            .find(|it| it["kind"] == "Role")
-            .unwrap()
-            .clone();
+        let mut role = of_kind(&documents, "Role").clone();
         let rules = role["rules"].as_array_mut().unwrap();
         let all = rules.len();
         rules.retain(|rule| rule["resources"] != json!([taken]));
