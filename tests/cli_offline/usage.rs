@@ -19,6 +19,9 @@ fn help_names_every_command() {
         "dry-run",
         "schema",
         "sql",
+        "backup",
+        "restore",
+        "migrate",
         "cluster",
         "completions",
     ] {

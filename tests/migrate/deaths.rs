@@ -122,6 +122,7 @@ fn a_move_that_is_killed_anywhere_goes_on_and_doubles_nothing() {
 fn what_a_killed_move_has_brought_is_not_brought_again() {
     let place = Place::with_many_rows();
     dies_at(&place, TURN, true);
+    dies_at(&place, "LOCK TABLE history IN EXCLUSIVE MODE", false);
     dies_at(&place, HELD[9], false);
     let done = place.migrate().expect(0).json();
     let tables = done["tables"].as_array().unwrap();

@@ -14,7 +14,7 @@ const QUESTIONS: [&str; 12] = [
     "SELECT id, seq, try_number, container, stamp, kind FROM task_log ORDER BY id, seq",
     "SELECT * FROM log_lines ORDER BY task, seq",
     "SELECT * FROM tasks ORDER BY id",
-    "SELECT * FROM pods ORDER BY task, try_number, intended_at, nonce",
+    "SELECT * FROM pods ORDER BY task, try_number, intended_at",
     "SELECT * FROM triggers ORDER BY task",
     "SELECT * FROM log_blocks ORDER BY id",
     "SELECT * FROM log_cursors ORDER BY task, stamp_ns",
@@ -130,7 +130,8 @@ fn fill(home: &Home) {
     home.change(
         "INSERT INTO pods (task, try_number, connection, overrides, server, namespace, name, nonce,
                            body_hash, intended_at)
-         SELECT id, 1, 'c', '{}', 's', 'default', value || id, value || id, 'h', id * 10
+         SELECT tasks.id, 1, 'c', '{}', 's', 'default', value || tasks.id, value || tasks.id, 'h',
+                tasks.id * 10 + json_each.key
          FROM tasks, json_each('[\"a\", \"B\", \"c-d\", \"cA\", \"\u{e4}\", \"_\"]')",
     );
     home.change(
@@ -145,13 +146,13 @@ fn fill(home: &Home) {
     );
     home.change(
         "INSERT INTO log_blocks (task, first_seq, last_seq, try_number, container, kind, lines, raw)
-         SELECT id, 3, 3, 1, 'base', 'output', json_array(printf('%019d', id + 2)), randomblob(20000)
+         SELECT id, 3, 3, 1, 'base', 'output', json_array(printf('%019d', id + 2)), randomblob(2000)
          FROM tasks ORDER BY id",
     );
     home.change(
         "INSERT INTO log_cursors (task, pod_uid, container, container_id, stamp_ns, seen_at_stamp,
                                   complete)
-         SELECT id, value || id, 'base', 'id', id * 10 + length(value), 1, 0
+         SELECT tasks.id, value || tasks.id, 'base', 'id', tasks.id * 10 + length(value), 1, 0
          FROM tasks, json_each('[\"a\", \"Bb\"]')",
     );
     home.change(

@@ -80,3 +80,25 @@ impl Batch {
         self.rows >= ROWS || self.bytes >= BYTES
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_bounded_in_rows_and_in_bytes() {
+        let row = |bytes: usize| vec![Value::from(1_i64), Value::from(vec![0_u8; bytes])];
+        let mut batch = Batch::default();
+        for _ in 1..ROWS {
+            batch.add(row(1));
+            assert!(!batch.is_full());
+        }
+        batch.add(row(1));
+        assert!(batch.is_full());
+        let mut batch = Batch::default();
+        batch.add(row(BYTES / 2));
+        assert!(!batch.is_full());
+        batch.add(row(BYTES / 2));
+        assert!(batch.is_full());
+    }
+}
