@@ -44,9 +44,10 @@ impl Route {
             );
         };
         let server = server.map_err(|error| {
-            let why = match &error {
-                StoreError::Place { source, .. } => source.to_string(),
-                error => error.to_string(),
+            let why = if let StoreError::Place { source, .. } = &error {
+                source.to_string()
+            } else {
+                error.to_string()
             };
             MoveError::Route(format!("--to is no usable PostgreSQL URL: {why}"))
         })?;

@@ -113,11 +113,15 @@ fn usable(path: &Path) -> Result<(), MoveError> {
     Ok(())
 }
 
-/// Has the file for itself, without changing anything: not even the write-ahead log is left.
+/// Has the file for itself; nothing can be written through this connection.
 async fn alone(path: &Path) -> Result<SqliteConnection, MoveError> {
-    let told = |error| match StoreError::from_sql(path, error) {
-        StoreError::Busy { path } => MoveError::InUse(path),
-        error => MoveError::Store(error),
+    let told = |error| {
+        let error = StoreError::from_sql(path, error);
+        if matches!(error, StoreError::Busy { .. }) {
+            MoveError::InUse(path.to_owned())
+        } else {
+            MoveError::Store(error)
+        }
     };
     let mut connection = options(path)
         .locking_mode(SqliteLockingMode::Exclusive)

@@ -89,9 +89,13 @@ impl Target {
 
     /// Has every writer's turn for itself, for as long as this connection lasts.
     async fn hold(&mut self) -> Result<(), MoveError> {
-        let told = |error| match StoreError::from_sql(&self.name, error) {
-            StoreError::Busy { path } => MoveError::TargetHeld(path),
-            error => MoveError::Store(error),
+        let told = |error| {
+            let error = StoreError::from_sql(&self.name, error);
+            if matches!(error, StoreError::Busy { .. }) {
+                MoveError::TargetHeld(self.name.clone())
+            } else {
+                MoveError::Store(error)
+            }
         };
         let connection = &mut self.connection;
         connection
