@@ -63,7 +63,7 @@ pub(super) async fn begin(
 /// Waits for its turn, and gives way should this process be stopped in the middle. The number of
 /// the lock is "adjourn" as bytes.
 const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '10s'; \
-    SET LOCAL idle_in_transaction_session_timeout = '5s'; \
+    SET LOCAL idle_in_transaction_session_timeout = '3s'; \
     SELECT pg_advisory_xact_lock(27413453166965358); \
     SELECT pg_current_xact_id()::text";
 
