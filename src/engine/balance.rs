@@ -12,6 +12,9 @@ use super::running::Shared;
 /// How many triggers change hands at once.
 const BATCH: u64 = 1000;
 
+/// How often in a row, so that a share of very many is not long in coming.
+const BATCHES: usize = 10;
+
 /// The share of its due that a daemon may lack: steps begin and end all the time.
 const SLACK: u64 = 10;
 
@@ -32,13 +35,16 @@ pub(super) async fn take_share(shared: &Shared) -> Result<(), StoreError> {
     if owners.len() < 2 {
         return Ok(());
     }
-    let counts = shared.store.watched_by(&owners).await?;
-    let Some((from, count)) = missing(shared.owner.as_str(), owners.len() as u64, &counts) else {
-        return Ok(());
-    };
     let owner = shared.owner.as_str();
-    let taken = shared.store.take_triggers(owner, from, count).await?;
-    if taken > 0 {
+    for _ in 0..BATCHES {
+        let counts = shared.store.watched_by(&owners).await?;
+        let Some((from, count)) = missing(owner, owners.len() as u64, &counts) else {
+            return Ok(());
+        };
+        let taken = shared.store.take_triggers(owner, from, count).await?;
+        if taken == 0 {
+            return Ok(());
+        }
         tracing::info!(taken, from, "took a share of what is watched");
         shared.adopted.notify_one();
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -11,6 +12,10 @@ use super::problem::{Problem, ProblemKind};
 use super::query::Asked;
 use super::server::Api;
 use crate::service::Stats;
+
+/// How long the database may take to answer: whoever asks whether a process is well does not wait
+/// for long.
+const ANSWER: Duration = Duration::from_secs(2);
 
 /// Whether the process answers.
 #[utoipa::path(get, path = "/healthz", tag = "health", operation_id = "healthz", security(()),
@@ -30,11 +35,11 @@ pub(super) async fn readyz(State(api): State<Arc<Api>>) -> Result<&'static str, 
         return Err(not_now("the engine does not work yet, or no longer"));
     }
     // Its words could name a place on this machine, and nobody has to have a token here.
-    api.service
-        .newest_change()
-        .await
-        .map_err(|_| not_now("the database does not answer"))?;
-    Ok("ready\n")
+    let answered = tokio::time::timeout(ANSWER, api.service.newest_change()).await;
+    match answered {
+        Ok(Ok(_)) => Ok("ready\n"),
+        Ok(Err(_)) | Err(_) => Err(not_now("the database does not answer")),
+    }
 }
 
 /// What there is, counted.

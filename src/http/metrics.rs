@@ -24,6 +24,9 @@ use crate::service::Service;
 /// What every name begins with.
 const PREFIX: &str = "adjourn";
 
+/// How long reading may take: scrapers wait for ten seconds.
+const READ: Duration = Duration::from_secs(5);
+
 /// How often it is looked how late a timer fires.
 const LAG: Duration = Duration::from_millis(500);
 
@@ -125,8 +128,24 @@ impl Scrape {
         self.answers.get_or_create(&labels).inc();
     }
 
-    /// Everything, as OpenMetrics text.
+    /// Everything, as OpenMetrics text. While the database is lost, what this process knows by
+    /// itself is told all the same, and what it read last.
     pub(super) async fn text(&self, service: &Service) -> Result<String, Problem> {
+        match tokio::time::timeout(READ, self.read(service)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(problem)) if !service.database_is_lost() => return Err(problem),
+            Ok(Err(_)) | Err(_) => {
+                tracing::warn!("the database does not answer: metrics are those read last");
+            }
+        }
+        let mut text = String::new();
+        encode(&mut text, &self.registry)
+            .map_err(|error| Problem::new(ProblemKind::Failed, error.to_string()))?;
+        Ok(text)
+    }
+
+    /// Reads what is in the database.
+    async fn read(&self, service: &Service) -> Result<(), Problem> {
         let stats = service.stats().await?;
         for (state, count) in &stats.tasks {
             let gauge = self.tasks.get_or_create(&[("state", state.clone())]);
@@ -154,10 +173,7 @@ impl Scrape {
         }
         self.overdue
             .set(service.seconds_since(stats.oldest_overdue_trigger));
-        let mut text = String::new();
-        encode(&mut text, &self.registry)
-            .map_err(|error| Problem::new(ProblemKind::Failed, error.to_string()))?;
-        Ok(text)
+        Ok(())
     }
 }
 

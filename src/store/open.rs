@@ -379,12 +379,12 @@ pub(super) async fn open_plainly(path: &Path) -> Result<SqliteConnection, StoreE
     Ok(connection)
 }
 
-/// Refuses a schema beyond those that `migrations` lead to.
+/// The newest schema that `migrations` lead to; refuses one beyond it.
 pub(super) fn newest(
     migrations: &Migrator,
     found: Option<i64>,
     path: &Path,
-) -> Result<(), StoreError> {
+) -> Result<i64, StoreError> {
     let versions = migrations.iter().map(|migration| migration.version);
     let known = versions.max().unwrap_or(0);
     match found {
@@ -393,7 +393,7 @@ pub(super) fn newest(
             found,
             known,
         }),
-        Some(_) | None => Ok(()),
+        Some(_) | None => Ok(known),
     }
 }
 

@@ -14,7 +14,7 @@ use super::error::StoreError;
 use super::moving::refuse_half;
 use super::open::{migration_error, newest, place};
 use super::rows::to_ms;
-use super::sql::{Server, query, query_scalar};
+use super::sql::{Server, query, query_as, query_scalar};
 use crate::clock::Timestamp;
 use crate::metrics::Metrics;
 
@@ -78,10 +78,13 @@ pub(super) async fn with_schema(
 ) -> Result<PgConnection, StoreError> {
     let told = |error| StoreError::from_sql(name, error);
     let mut connection = server.connect_patiently().await.map_err(told)?;
-    let fresh = is_fresh(&mut connection, name).await?;
-    if fresh && !make {
-        let why = std::io::Error::new(std::io::ErrorKind::NotFound, "it holds no tasks yet");
-        return Err(place(name, why));
+    match found(&mut connection, name).await? {
+        Schema::Newest => return Ok(connection),
+        Schema::None if !make => {
+            let why = std::io::Error::new(std::io::ErrorKind::NotFound, "it holds no tasks yet");
+            return Err(place(name, why));
+        }
+        Schema::None | Schema::Older => {}
     }
     // Others wait here until the schema is as it must be.
     MIGRATIONS
@@ -100,8 +103,17 @@ pub(super) async fn with_schema(
     Ok(connection)
 }
 
-/// Whether nothing of ours is there yet; refuses what is not ours, or newer.
-async fn is_fresh(connection: &mut PgConnection, name: &Path) -> Result<bool, StoreError> {
+/// What of ours there is in a database.
+enum Schema {
+    None,
+    /// One that is to be migrated.
+    Older,
+    /// This program's own: whoever works with it needs no right to change it.
+    Newest,
+}
+
+/// Refuses what is not ours, or newer.
+async fn found(connection: &mut PgConnection, name: &Path) -> Result<Schema, StoreError> {
     let told = |error| StoreError::from_sql(name, error);
     let known: i64 = query_scalar(
         "SELECT count(*) FROM pg_catalog.pg_tables
@@ -111,7 +123,7 @@ async fn is_fresh(connection: &mut PgConnection, name: &Path) -> Result<bool, St
     .await
     .map_err(told)?;
     match known {
-        0 => return Ok(true),
+        0 => return Ok(Schema::None),
         2 => {}
         _ => {
             return Err(StoreError::Foreign {
@@ -119,12 +131,19 @@ async fn is_fresh(connection: &mut PgConnection, name: &Path) -> Result<bool, St
             });
         }
     }
-    let found: Option<i64> = query_scalar("SELECT max(version) FROM _sqlx_migrations")
-        .fetch_one(connection)
-        .await
-        .map_err(told)?;
-    newest(&MIGRATIONS, found, name)?;
-    Ok(false)
+    let (found, installed): (Option<i64>, bool) = query_as(
+        "SELECT (SELECT max(version) FROM _sqlx_migrations WHERE success),
+                EXISTS (SELECT 1 FROM installation)",
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(told)?;
+    let known = newest(&MIGRATIONS, found, name)?;
+    Ok(if found == Some(known) && installed {
+        Schema::Newest
+    } else {
+        Schema::Older
+    })
 }
 
 /// Notices what other replicas commit. Each change is announced; while the announcements cannot be

@@ -12,7 +12,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{Error, Row as _};
 
 use super::error::StoreError;
-use super::sql::{Connection, Patience, Row, Server, is_lost, query, query_scalar};
+use super::sql::{Connection, Patience, Row, Server, answered, is_lost, query, query_scalar};
 use crate::metrics::Metrics;
 use crate::task::id::TaskId;
 
@@ -66,7 +66,7 @@ pub(super) const TURN: i64 = 27_413_453_166_965_358;
 
 /// Waits for its turn, and gives way should this process be stopped in the middle.
 const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '10s'; \
-    SET LOCAL idle_in_transaction_session_timeout = '5s'; \
+    SET LOCAL idle_in_transaction_session_timeout = '3s'; \
     SELECT pg_advisory_xact_lock(27413453166965358); \
     SELECT pg_current_xact_id()::text";
 
@@ -77,7 +77,8 @@ async fn begin_on_server(
 ) -> Result<Begun, Error> {
     let mut patience = Patience::new();
     loop {
-        let error = match sqlx::raw_sql(BEGIN).fetch_all(&mut *connection).await {
+        let begun = sqlx::raw_sql(BEGIN).fetch_all(&mut *connection);
+        let error = match answered(begun).await {
             Ok(rows) => {
                 let row = rows.last().ok_or(Error::RowNotFound)?;
                 return Ok(Begun {
@@ -87,7 +88,7 @@ async fn begin_on_server(
             Err(error) => error,
         };
         if !is_lost(&error) {
-            let _ = sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await;
+            let _ = answered(sqlx::raw_sql("ROLLBACK").execute(&mut *connection)).await;
             return Err(error);
         }
         metrics.store_waits.inc();
@@ -110,7 +111,7 @@ pub(super) async fn commit(
     let committed = match (&mut *connection, begun.id) {
         (Connection::Postgres(connection, server), Some(id)) => {
             let text = "NOTIFY adjourn_changed; COMMIT";
-            match sqlx::raw_sql(text).execute(&mut *connection).await {
+            match answered(sqlx::raw_sql(text).execute(&mut *connection)).await {
                 Ok(_) => return Ok(()),
                 Err(error) if is_lost(&error) => settle(connection, server, &id, error).await,
                 Err(error) => Err(error),
@@ -119,9 +120,10 @@ pub(super) async fn commit(
         (connection, _) => connection.run("COMMIT").await,
     };
     let Err(error) = committed else { return Ok(()) };
+    let why = StoreError::from_sql(path, error);
     // A commit that failed, on a full disk for example, leaves the transaction open.
-    give_up(connection).await;
-    Err(StoreError::from_sql(path, error))
+    give_up(connection, &why).await;
+    Err(why)
 }
 
 /// Asks what became of a transaction whose commit was not answered.
@@ -153,8 +155,17 @@ async fn settle(
     Err(lost)
 }
 
-/// Leaves the transaction without a trace.
-pub(super) async fn give_up(connection: &mut Connection) {
+/// Leaves the transaction without a trace. Of one on a connection that broke nothing is left, and
+/// another connection takes its place.
+pub(super) async fn give_up(connection: &mut Connection, why: &StoreError) {
+    if let Connection::Postgres(connection, server) = connection
+        && why.is_lost()
+    {
+        if let Ok(fresh) = server.connect().await {
+            *connection = fresh;
+        }
+        return;
+    }
     let _ = connection.run("ROLLBACK").await;
 }
 

@@ -302,7 +302,7 @@ async fn commit_group(
     crate::failpoint::reach!("commit.before");
     let committed = match lost {
         Some(why) => {
-            transaction::give_up(connection).await;
+            transaction::give_up(connection, &why).await;
             Err(why)
         }
         None => transaction::commit(connection, begun, path).await,

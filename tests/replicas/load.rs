@@ -21,7 +21,9 @@ pub enum Kind {
     Cancelled,
 }
 
-/// In each eight of them two that hold no slot and wait to the end, and one that holds a slot.
+/// How many tasks may be followed live, each of which holds a slot as long as its pod runs.
+const LIVE: usize = 18;
+
 const KINDS: [Kind; 8] = [
     Kind::Plain,
     Kind::Often,
@@ -33,7 +35,7 @@ const KINDS: [Kind; 8] = [
     Kind::Cancelled,
 ];
 
-/// A number of tasks, of each kind in turn.
+/// A number of tasks, of each kind in turn; of many, the first only are followed live.
 #[derive(Debug, Clone, Copy)]
 pub struct Load {
     pub tasks: usize,
@@ -44,18 +46,16 @@ pub struct Load {
 impl Load {
     /// The tasks of a file to submit.
     pub fn tasks(&self, dag: &str) -> Vec<Value> {
-        let kinds = KINDS.iter().cycle().take(self.tasks);
-        let number = kinds.enumerate();
-        number
-            .map(|(number, kind)| {
-                made_up(
-                    dag,
-                    &format!("{kind:?}-{number}"),
-                    kind.life(self.seconds),
-                    kind.more(),
-                )
-            })
-            .collect()
+        let kind = |number: usize| match KINDS[number % KINDS.len()] {
+            Kind::Live if number >= LIVE * KINDS.len() => Kind::Plain,
+            kind => kind,
+        };
+        let task = |number: usize| {
+            let kind = kind(number);
+            let name = format!("{kind:?}-{number}");
+            made_up(dag, &name, kind.life(self.seconds), kind.more(self.seconds))
+        };
+        (0..self.tasks).map(task).collect()
     }
 
     /// How the task with this `task_id` must end.
@@ -103,10 +103,11 @@ impl Kind {
         }
     }
 
-    fn more(self) -> Value {
+    fn more(self, seconds: usize) -> Value {
         match self {
             Self::Plain | Self::Fails => json!({}),
-            Self::Often | Self::Cancelled => json!({"logging_interval": 1}),
+            // Some looks while it runs.
+            Self::Often | Self::Cancelled => json!({"logging_interval": seconds.div_ceil(4)}),
             Self::Live => json!({"deferrable": false}),
             Self::SecondTry => json!({"retries": 1, "retry_delay": 0.2}),
         }

@@ -132,7 +132,9 @@ impl Replicas {
     /// Cancels those that run until somebody does.
     pub fn cancel(&self) {
         let open = "SELECT id FROM tasks WHERE task_id LIKE 'Cancelled-%' AND log_lines > 0
-                      AND finished_at IS NULL";
+                      AND finished_at IS NULL
+                      AND NOT EXISTS (SELECT 1 FROM history
+                                      WHERE history.task = tasks.id AND event = 'cancel')";
         let ids = self.server.rows(&self.home.dag, open);
         if !ids.is_empty() {
             let mut words = vec!["cancel", "--no-wait"];
@@ -156,11 +158,14 @@ impl Replicas {
         nudge: impl Fn(),
         right: impl Fn(&str) -> End,
     ) -> Tally {
-        eventually("the end of all tasks", || {
-            nudge();
-            let open = self.count("SELECT count(*) FROM tasks WHERE finished_at IS NULL");
-            (open == 0).then_some(())
-        });
+        let open = || self.count("SELECT count(*) FROM tasks WHERE finished_at IS NULL");
+        let mut left = open();
+        while left > 0 {
+            left = eventually("another task to end", || {
+                nudge();
+                Some(open()).filter(|open| *open < left)
+            });
+        }
         self.until_none(
             "the last wish about a pod",
             "SELECT count(*) FROM disposals",

@@ -84,5 +84,5 @@ fn no_more_pods_are_active_than_agreed_over_all_daemons() {
         result: None,
     };
     replicas.end(three, || {}, well);
-    assert_eq!(replicas.diary.most_at_once(), MOST);
+    assert_eq!(replicas.diary.most_at_work(), MOST);
 }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::{StreamExt, pin_mut};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ContainerState, Pod};
 use kube::Api;
 use kube::api::{ListParams, WatchEvent, WatchParams};
 use tokio::task::JoinHandle;
@@ -39,8 +39,10 @@ struct Book {
     alive: BTreeMap<(String, String), BTreeSet<String>>,
     /// How many pods of one attempt were alive at once, at the most.
     most_alive: usize,
-    /// How many of all pods were, at the most.
-    most_at_once: usize,
+    /// Whose containers have not all ended.
+    at_work: BTreeSet<String>,
+    /// How many pods were at work at once, at the most.
+    most_at_work: usize,
 }
 
 type Pages = Arc<Mutex<Book>>;
@@ -105,10 +107,10 @@ impl Diary {
         self.pages.lock().unwrap().most_alive
     }
 
-    /// How many pods were alive at once, at the most.
+    /// How many pods were at work at once, at the most: until all their containers have ended.
     #[allow(dead_code, reason = "for the tests of several daemons alone")]
-    pub fn most_at_once(&self) -> usize {
-        self.pages.lock().unwrap().most_at_once
+    pub fn most_at_work(&self) -> usize {
+        self.pages.lock().unwrap().most_at_work
     }
 }
 
@@ -176,8 +178,25 @@ fn note(pages: &Pages, pod: &Pod, gone: bool) {
         pods.insert(uid.clone());
         of_attempt = pods.len();
     }
-    let all = book.alive.values().map(BTreeSet::len).sum();
+    // Its phase may say so a little later, or never when the pod goes first.
+    if is_alive && !have_ended(pod) {
+        book.at_work.insert(uid.clone());
+    } else {
+        book.at_work.remove(&uid);
+    }
     book.most_alive = book.most_alive.max(of_attempt);
-    book.most_at_once = book.most_at_once.max(all);
+    book.most_at_work = book.most_at_work.max(book.at_work.len());
     book.pods.insert(uid, seen);
+}
+
+/// Whether there are containers, and all have ended.
+fn have_ended(pod: &Pod) -> bool {
+    let status = pod.status.as_ref();
+    let containers = status.and_then(|status| status.container_statuses.as_deref());
+    let containers = containers.unwrap_or_default();
+    let ended = |state: &ContainerState| state.terminated.is_some();
+    !containers.is_empty()
+        && containers
+            .iter()
+            .all(|container| container.state.as_ref().is_some_and(ended))
 }

@@ -3,12 +3,12 @@
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgArguments, PgConnection, PgPool};
+use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqlitePool};
 use sqlx::{AssertSqlSafe, Connection as _, Error, Executor as _, Postgres, Sqlite, Transaction};
 
 use super::dialect::postgres_text;
-use super::postgres::{Patience, Server, is_lost};
+use super::postgres::{Patience, Server, answered, is_lost};
 use super::row::Row;
 use super::statement::Query;
 
@@ -135,7 +135,8 @@ impl Connection {
         match self.plain() {
             Plain::Sqlite(connection) => connection.execute(script).await.map(|_| ()),
             Plain::Postgres(connection) => {
-                sqlx::raw_sql(script).execute(connection).await.map(|_| ())
+                let run = sqlx::raw_sql(script).execute(connection);
+                answered(run).await.map(|_| ())
             }
         }
     }
@@ -187,10 +188,10 @@ impl<'c> Via<'c> {
             Self::Connection(Plain::Sqlite(connection)) => {
                 to_sqlite(query)?.execute(connection).await?.rows_affected()
             }
-            Self::Connection(Plain::Postgres(connection)) => to_postgres(query)?
-                .execute(connection)
-                .await?
-                .rows_affected(),
+            Self::Connection(Plain::Postgres(connection)) => {
+                let run = to_postgres(query)?.execute(connection);
+                answered(run).await?.rows_affected()
+            }
         })
     }
 
@@ -206,7 +207,7 @@ impl<'c> Via<'c> {
             }
             Self::Pool(Pool::Postgres(pool)) => ask_again(query, pool).await,
             Self::Connection(Plain::Postgres(connection)) => {
-                let rows = to_postgres(query)?.fetch_all(connection).await?;
+                let rows = answered(to_postgres(query)?.fetch_all(connection)).await?;
                 Ok(rows.into_iter().map(Row::Postgres).collect())
             }
         }
@@ -226,7 +227,7 @@ impl<'c> Via<'c> {
                 Ok(ask_again(query, pool).await?.into_iter().next())
             }
             Self::Connection(Plain::Postgres(connection)) => {
-                let row = to_postgres(query)?.fetch_optional(connection).await?;
+                let row = answered(to_postgres(query)?.fetch_optional(connection)).await?;
                 Ok(row.map(Row::Postgres))
             }
         }
@@ -250,6 +251,16 @@ impl<'c> Via<'c> {
     }
 }
 
+/// Asks through a connection that does not go back to the pool if it breaks or says nothing.
+async fn ask(query: Query, pool: &PgPool) -> Result<Vec<PgRow>, Error> {
+    let mut connection = pool.acquire().await?;
+    let rows = answered(to_postgres(query)?.fetch_all(&mut *connection)).await;
+    if rows.as_ref().is_err_and(is_lost) {
+        drop(connection.detach());
+    }
+    rows
+}
+
 /// A question may be asked again: a server that is lost is waited for, for a while.
 async fn ask_again(query: Query, pool: &PgPool) -> Result<Vec<Row>, Error> {
     let mut patience = Patience::new();
@@ -258,7 +269,7 @@ async fn ask_again(query: Query, pool: &PgPool) -> Result<Vec<Row>, Error> {
             text: query.text.clone(),
             values: query.values.clone(),
         };
-        match to_postgres(again)?.fetch_all(pool).await {
+        match ask(again, pool).await {
             Ok(rows) => return Ok(rows.into_iter().map(Row::Postgres).collect()),
             Err(error) if is_lost(&error) && patience.wait().await => {}
             Err(error) => return Err(error),

@@ -12,7 +12,7 @@ mod statement;
 mod value;
 
 pub(super) use connection::{Connection, Pool};
-pub(super) use postgres::{Patience, Server, is_lost};
+pub(super) use postgres::{Patience, Server, answered, is_lost};
 pub(super) use row::Row;
 pub(super) use statement::{query, query_as, query_scalar};
 pub(super) use value::Value;

@@ -17,6 +17,9 @@ const PREPARED: usize = 200;
 /// How long a lost server is waited for before whoever asked is told.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long a statement may take: longer than it waits for a lock.
+const SILENCE: Duration = Duration::from_secs(30);
+
 /// The first and the longest pause between two tries.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
@@ -54,7 +57,7 @@ impl Server {
     }
 
     pub(in crate::store) async fn connect(&self) -> Result<PgConnection, Error> {
-        self.options.connect().await
+        answered(self.options.connect()).await
     }
 
     pub(in crate::store) fn options(&self) -> PgConnectOptions {
@@ -107,6 +110,17 @@ impl Patience {
         tokio::time::sleep(pause).await;
         self.pause = (self.pause * 2).min(PAUSES.1);
         true
+    }
+}
+
+/// What a server answers; one that says nothing for so long is lost, whatever its connection looks
+/// like from here.
+pub(in crate::store) async fn answered<T>(
+    asked: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    match tokio::time::timeout(SILENCE, asked).await {
+        Ok(answer) => answer,
+        Err(_) => Err(Error::Io(std::io::ErrorKind::TimedOut.into())),
     }
 }
 
