@@ -1,6 +1,7 @@
 //! A PostgreSQL server: how it is reached, and how it is waited for when it is lost.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::RngExt;
@@ -29,18 +30,19 @@ const ACQUIRE: Duration = Duration::from_secs(10);
 /// Where a server is and who asks.
 #[derive(Clone)]
 pub struct Server {
-    options: PgConnectOptions,
+    options: Arc<PgConnectOptions>,
 }
 
 impl Server {
     /// Reads a URL as `postgres://user:password@host:5432/database?sslmode=verify-full`.
     pub(in crate::store) fn parse(url: &str) -> Result<Self, Error> {
         let options = PgConnectOptions::from_str(url)?;
+        let options = options
+            .application_name("adjourn")
+            .statement_cache_capacity(PREPARED)
+            .disable_statement_logging();
         Ok(Self {
-            options: options
-                .application_name("adjourn")
-                .statement_cache_capacity(PREPARED)
-                .disable_statement_logging(),
+            options: options.into(),
         })
     }
 
@@ -61,7 +63,7 @@ impl Server {
     }
 
     pub(in crate::store) fn options(&self) -> PgConnectOptions {
-        self.options.clone()
+        PgConnectOptions::clone(&self.options)
     }
 
     /// Connects, and waits for a server that is lost, for a while.
@@ -126,17 +128,17 @@ pub(in crate::store) async fn answered<T>(
 
 /// Whether the server is not there, or not there any more, and may be again.
 pub(in crate::store) fn is_lost(error: &Error) -> bool {
-    match error {
-        Error::Io(_) | Error::PoolTimedOut => true,
-        // Connections that break, a server that shuts down or starts up, one that ended a
-        // transaction that idled, one with no connection to spare, a standby.
-        Error::Database(error) => error.code().is_some_and(|code| {
-            code.starts_with("08")
-                || code.starts_with("57P0")
-                || code == "25P03"
-                || code == "53300"
-                || code == "25006"
-        }),
-        _ => false,
+    if matches!(error, Error::Io(_) | Error::PoolTimedOut) {
+        return true;
     }
+    // Connections that break, a server that shuts down or starts up, one that ended a transaction
+    // that idled, one with no connection to spare, a standby.
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| {
+        code.starts_with("08")
+            || code.starts_with("57P0")
+            || code == "25P03"
+            || code == "53300"
+            || code == "25006"
+    })
 }
