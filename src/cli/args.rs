@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
-    backup, cancel, cluster, completions, describe, doctor, dry_run, get, logs, man, prune,
-    restore, retry, run, serve, sql, submit, token, top, wait, xcom,
+    backup, cancel, cluster, completions, describe, doctor, dry_run, get, logs, man, migrate,
+    prune, restore, retry, run, serve, sql, submit, token, top, wait, xcom,
 };
 
 /// What `cli::exit` defines, for a person.
@@ -120,6 +120,7 @@ pub(super) enum Command {
     Cluster(cluster::ClusterArgs),
     Backup(backup::BackupArgs),
     Restore(restore::RestoreArgs),
+    Migrate(migrate::MigrateArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
 }

@@ -9,8 +9,8 @@ use super::error::CliError;
 use super::output::say;
 use super::situation::Situation;
 use super::{
-    backup, cancel, cluster, completions, describe, doctor, dry_run, exit, get, logs, man, prune,
-    restore, retry, run as run_command, schema, serve, sql, submit, token, top, wait, xcom,
+    backup, cancel, cluster, completions, describe, doctor, dry_run, exit, get, logs, man, migrate,
+    prune, restore, retry, run as run_command, schema, serve, sql, submit, token, top, wait, xcom,
 };
 use crate::telemetry::{self, Telemetry};
 
@@ -64,6 +64,7 @@ async fn dispatch(cli: Cli) -> Result<u8, CliError> {
         | Command::Doctor(_)
         | Command::Backup(_)
         | Command::Restore(_)
+        | Command::Migrate(_)
         | Command::Token(_)
         | Command::Cluster(_) => {}
     }
@@ -107,6 +108,7 @@ async fn command(
         Command::Cluster(args) => cluster::run(args, situation).await,
         Command::Backup(args) => backup::run(args, situation).await,
         Command::Restore(args) => restore::run(args, situation).await,
+        Command::Migrate(args) => migrate::run(args, situation).await,
         Command::Completions(args) => completions::run(&args).await,
         Command::Man(args) => man::run(&args).await,
         Command::Schema => schema::run(situation.format()).await,
@@ -123,6 +125,7 @@ fn refuse_server(command: &Command, situation: &Situation) -> Result<(), CliErro
         Command::Doctor(_) => ("doctor", "run it where the daemon runs, with --db PATH"),
         Command::Backup(_) => ("backup", "run it where the daemon runs, with --db PATH"),
         Command::Restore(_) => ("restore", "run it where the daemon runs, with --db PATH"),
+        Command::Migrate(_) => ("migrate", "leave --server and ADJOURN_SERVER away"),
         Command::Token(_) => ("token", "run it where the daemon runs"),
         Command::Submit(_)
         | Command::Get(_)

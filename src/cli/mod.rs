@@ -28,6 +28,7 @@ mod live;
 mod local;
 mod logs;
 mod man;
+mod migrate;
 mod moments;
 mod notify;
 mod output;

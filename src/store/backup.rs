@@ -145,7 +145,7 @@ pub(super) async fn examine(path: &Path) -> Result<(), BackupError> {
 }
 
 /// What SQLite finds wrong with a database.
-async fn faults(
+pub(super) async fn faults(
     connection: &mut SqliteConnection,
     path: &Path,
 ) -> Result<Option<String>, StoreError> {

@@ -24,7 +24,7 @@ use super::writer::Writer;
 use crate::clock::Timestamp;
 use crate::metrics::Metrics;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
 
 /// How soon a change made by another process is noticed.
 const LOOK_AT_OTHERS: Duration = Duration::from_millis(100);

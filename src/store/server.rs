@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::error::StoreError;
+use super::moving::refuse_half;
 use super::open::{migration_error, newest, place};
 use super::rows::to_ms;
 use super::sql::{Server, query, query_as, query_scalar};
@@ -56,8 +57,20 @@ pub fn shown(place: &Path) -> PathBuf {
 }
 
 /// A connection to a database with this program's schema, which is made if there is none and
-/// `make` says so.
+/// `make` says so. Refuses one to which not all was moved.
 pub(super) async fn prepare(
+    server: &Server,
+    name: &Path,
+    make: bool,
+    now: Timestamp,
+) -> Result<PgConnection, StoreError> {
+    let mut connection = with_schema(server, name, make, now).await?;
+    refuse_half(&mut connection, name).await?;
+    Ok(connection)
+}
+
+/// The same, whatever was moved there.
+pub(super) async fn with_schema(
     server: &Server,
     name: &Path,
     make: bool,

@@ -60,10 +60,13 @@ pub(super) async fn begin(
     }
 }
 
-/// Waits for its turn, and gives way should this process be stopped in the middle. The number of
-/// the lock is "adjourn" as bytes.
+/// The number of the lock by which processes take turns: "adjourn" as bytes. Who holds it for long
+/// has a server's database alone.
+pub(super) const TURN: i64 = 27_413_453_166_965_358;
+
+/// Waits for its turn, and gives way should this process be stopped in the middle.
 const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '10s'; \
-    SET LOCAL idle_in_transaction_session_timeout = '5s'; \
+    SET LOCAL idle_in_transaction_session_timeout = '3s'; \
     SELECT pg_advisory_xact_lock(27413453166965358); \
     SELECT pg_current_xact_id()::text";
 
@@ -214,5 +217,15 @@ pub(super) async fn enter(
             query.fetch_optional(connection).await
         }
         None => query(statement).execute(connection).await.map(|_| None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transaction_waits_for_the_turn_that_others_take() {
+        assert!(BEGIN.contains(&format!("pg_advisory_xact_lock({TURN})")));
     }
 }
