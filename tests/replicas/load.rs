@@ -46,9 +46,13 @@ pub struct Load {
 impl Load {
     /// The tasks of a file to submit.
     pub fn tasks(&self, dag: &str) -> Vec<Value> {
-        let kind = |number: usize| match KINDS[number % KINDS.len()] {
-            Kind::Live if number >= LIVE * KINDS.len() => Kind::Plain,
-            kind => kind,
+        let kind = |number: usize| {
+            let kind = KINDS[number % KINDS.len()];
+            if kind == Kind::Live && number >= LIVE * KINDS.len() {
+                Kind::Plain
+            } else {
+                kind
+            }
         };
         let task = |number: usize| {
             let kind = kind(number);
