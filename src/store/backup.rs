@@ -12,7 +12,8 @@ use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 
 use super::error::StoreError;
-use super::open::{Store, open_plainly, with_suffix};
+use super::file::{open_plainly, with_suffix};
+use super::open::Store;
 use super::sql::Pool;
 
 /// Why there is no backup, or why one was not restored.

@@ -20,6 +20,7 @@ mod disposals;
 mod engines;
 mod error;
 mod feed;
+mod file;
 mod inspect;
 mod listing;
 mod log_blocks;

@@ -16,12 +16,13 @@ use crate::clock::Timestamp;
 use crate::task::id::TaskId;
 
 /// What may be walked from end to end: it holds only what is under way, or a handful of rows.
-const SHORT: [&str; 13] = [
+const SHORT: [&str; 14] = [
     "SCAN json_each",
     "SCAN CONSTANT ROW",
     "SCAN owners",
     "SCAN (subquery",
     "SCAN active",
+    "SCAN listed",
     "SCAN tasks USING INDEX tasks_running",
     "SCAN tasks USING COVERING INDEX tasks_running",
     "SCAN tasks USING INDEX tasks_with_pod",

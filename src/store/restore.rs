@@ -14,7 +14,7 @@ use sqlx::{ConnectOptions, Connection};
 use super::backup::{BackupError, examine, file_error, sync_directory};
 use super::connections::options;
 use super::error::StoreError;
-use super::open::{lock, make_directory, open_plainly, with_suffix};
+use super::file::{lock, make_directory, open_plainly, with_suffix};
 use super::server;
 use crate::clock::Timestamp;
 

@@ -11,8 +11,9 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::error::StoreError;
+use super::file::{migration_error, newest};
 use super::moving::refuse_half;
-use super::open::{migration_error, newest, place};
+use super::open::place;
 use super::rows::to_ms;
 use super::sql::{Server, query, query_as, query_scalar};
 use crate::clock::Timestamp;

@@ -91,19 +91,17 @@ async fn a_server_that_restarts_is_waited_for() {
     submit(&store, &["before"]).await;
     server.stop(Stop::Immediate);
     let (writes, reads) = (store.clone(), store.clone());
-    let writing = tokio::spawn(async move { submit(&writes, &["meanwhile"]).await });
-    let reading = tokio::spawn(async move { reads.newest_change().await });
-    // Both have met a server that is not there when the store has counted a wait.
-    tokio::time::timeout(PATIENCE, async {
+    let back = async {
+        // The write has met a server that is not there once the store has counted a wait.
         while store.metrics().store_waits.get() == 0 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-    })
-    .await
-    .unwrap();
-    server.start_again();
-    assert_eq!(writing.await.unwrap().len(), 1);
-    assert!(reading.await.unwrap().unwrap() > 0);
+        server.start_again();
+    };
+    let all = async { tokio::join!(submit(&writes, &["meanwhile"]), reads.newest_change(), back) };
+    let (written, read, ()) = tokio::time::timeout(PATIENCE, all).await.unwrap();
+    assert_eq!(written.len(), 1);
+    assert!(read.unwrap() > 0);
     assert_eq!(store.list(&Default::default()).await.unwrap().len(), 2);
 }
 

@@ -14,7 +14,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use super::super::backup::faults;
 use super::super::connections::options;
 use super::super::error::StoreError;
-use super::super::open::{MIGRATIONS, newest, place};
+use super::super::file::{MIGRATIONS, newest};
+use super::super::open::place;
 use super::error::MoveError;
 use super::table::{Column, Kind, NAMES, Table};
 
