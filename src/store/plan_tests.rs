@@ -20,7 +20,7 @@ const SHORT: [&str; 14] = [
     "SCAN json_each",
     "SCAN CONSTANT ROW",
     "SCAN owners",
-    "SCAN (subquery",
+    "SCAN some",
     "SCAN active",
     "SCAN listed",
     "SCAN tasks USING INDEX tasks_running",

@@ -8,6 +8,9 @@ use tempfile::TempDir;
 
 use crate::support::at;
 
+/// How many lives of the model are tried by default.
+pub const CASES: u64 = 24;
+
 pub struct Place {
     pub directory: TempDir,
 }

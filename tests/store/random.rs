@@ -13,6 +13,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 
 use crate::model::*;
+use crate::place::CASES;
 use crate::support::*;
 
 /// What happens. Indexes are taken modulo what there is.
@@ -297,7 +298,7 @@ fn whatever_happens_the_store_does_what_its_model_does() {
         Some(text.parse::<u64>().expect("a number"))
     };
     let seed = number("ADJOURN_PROPTEST_SEED").unwrap_or_else(rand::random);
-    let cases = number("ADJOURN_PROPTEST_CASES").unwrap_or(24);
+    let cases = number("ADJOURN_PROPTEST_CASES").unwrap_or(CASES);
     println!("ADJOURN_PROPTEST_SEED={seed} ADJOURN_PROPTEST_CASES={cases}");
     let mut runner = TestRunner::new(Config {
         cases: u32::try_from(cases).unwrap(),

@@ -9,6 +9,10 @@ use adjourn::store::Store;
 use crate::support::at;
 use crate::whole_program::{Postgres, postgres};
 
+/// How many lives of the model are tried by default: each makes a database of its own, which takes a
+/// server longer than a file.
+pub const CASES: u64 = 8;
+
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
 pub struct Place {
