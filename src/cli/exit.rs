@@ -16,7 +16,7 @@ pub const FAILED: u8 = 1;
 pub const USAGE: u8 = 2;
 /// What was named does not exist.
 pub const NOT_FOUND: u8 = 3;
-/// The cluster, or the daemon that --server names, cannot be reached.
+/// The cluster, the daemon that --server names, or the database's server cannot be reached.
 pub const UNREACHABLE: u8 = 4;
 /// A task's pod could not start.
 pub const COULD_NOT_START: u8 = 5;
@@ -112,6 +112,7 @@ fn of_remote(error: &RemoteError) -> u8 {
 fn of_store(error: &StoreError) -> u8 {
     match error {
         StoreError::NotFound(_) => NOT_FOUND,
+        StoreError::Lost { .. } => UNREACHABLE,
         StoreError::Place { .. }
         | StoreError::ReadOnly { .. }
         | StoreError::Damaged { .. }
@@ -125,7 +126,6 @@ fn of_store(error: &StoreError) -> u8 {
         | StoreError::BadRow { .. }
         | StoreError::Full { .. }
         | StoreError::Busy { .. }
-        | StoreError::Lost { .. }
         | StoreError::Closed
         | StoreError::Sql { .. } => FAILED,
     }

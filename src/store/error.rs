@@ -124,7 +124,7 @@ pub enum StoreError {
     #[error("the store is closed")]
     Closed,
     /// The server that holds the database is not there.
-    #[error("the database {} cannot be reached ({source}); it is waited for, nothing of this step was stored", path.display())]
+    #[error("the database {} cannot be reached ({source}); nothing of this step was stored", path.display())]
     Lost {
         /// The server.
         path: PathBuf,

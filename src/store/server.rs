@@ -78,7 +78,8 @@ pub(super) async fn with_schema(
     now: Timestamp,
 ) -> Result<PgConnection, StoreError> {
     let told = |error| StoreError::from_sql(name, error);
-    let mut connection = server.connect_patiently().await.map_err(told)?;
+    let connected = server.connect_patiently().await;
+    let mut connection = connected.map_err(|error| refused(error, name))?;
     match found(&mut connection, name).await? {
         Schema::Newest => return Ok(connection),
         Schema::None if !make => {
@@ -102,6 +103,18 @@ pub(super) async fn with_schema(
     .await
     .map_err(told)?;
     Ok(connection)
+}
+
+/// A server that lets nobody in has said why: who asks, or which database, is wrong.
+fn refused(error: sqlx::Error, name: &Path) -> StoreError {
+    let said = error.as_database_error().filter(|said| {
+        let code = said.code().unwrap_or_default();
+        code.starts_with("28") || code.starts_with("3D") || code == "42501"
+    });
+    match said {
+        Some(said) => place(name, std::io::Error::other(said.message().to_owned())),
+        None => StoreError::from_sql(name, error),
+    }
 }
 
 /// What of ours there is in a database.

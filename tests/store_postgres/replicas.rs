@@ -160,3 +160,18 @@ async fn the_password_is_shown_nowhere() {
     assert!(!refused.to_string().contains("canary"), "{refused}");
     assert!(refused.to_string().contains("pg_dump"), "{refused}");
 }
+
+#[tokio::test]
+async fn who_asks_for_what_is_not_there_is_told_so_in_the_servers_words() {
+    let place = Place::new();
+    let url = format!("{}x", place.path().display());
+    let refused = Store::open(Path::new(&url), at(0)).await;
+    let Err(error @ StoreError::Place { .. }) = refused else {
+        panic!("{refused:?}");
+    };
+    let words = error.to_string();
+    assert!(
+        words.contains("does not exist; give another place"),
+        "{words}"
+    );
+}

@@ -69,9 +69,17 @@ impl Server {
     /// Connects, and waits for a server that is lost, for a while.
     pub(in crate::store) async fn connect_patiently(&self) -> Result<PgConnection, Error> {
         let mut patience = Patience::new();
+        let mut told = false;
         loop {
             match self.connect().await {
-                Err(error) if is_lost(&error) && patience.wait().await => {}
+                Err(error) if is_lost(&error) => {
+                    if !std::mem::replace(&mut told, true) {
+                        tracing::warn!(database = self.name(), %error, "waiting for the server");
+                    }
+                    if !patience.wait().await {
+                        return Err(error);
+                    }
+                }
                 other => return other,
             }
         }
