@@ -159,12 +159,13 @@ impl Browser {
         answer["result"]["value"].clone()
     }
 
-    /// Waits until an expression is true.
+    /// Waits until an expression is true, on a page that is there whole.
     #[track_caller]
     pub fn until(&mut self, expression: &str) {
         eventually(expression, || {
-            let asked =
-                format!("(() => {{ try {{ return {expression} }} catch {{ return false }} }})()");
+            let asked = format!(
+                "(() => {{ try {{ return document.readyState === 'complete' && ({expression}) }} catch {{ return false }} }})()"
+            );
             let evaluate = json!({"expression": asked, "returnByValue": true});
             let answer = self.ask("Runtime.evaluate", evaluate);
             (answer["result"]["value"] == true).then_some(())
@@ -183,6 +184,7 @@ impl Browser {
     /// Clicks on what a selector finds first, as a finger would: where it is.
     #[track_caller]
     pub fn click(&mut self, selector: &str) {
+        self.until(&format!("document.querySelector({selector:?}) !== null"));
         let place = self.value(&format!(
             "(() => {{ const it = document.querySelector({selector:?}); it.scrollIntoView({{block: 'center'}}); const r = it.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2] }})()"
         ));

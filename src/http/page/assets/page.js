@@ -280,8 +280,10 @@ document.addEventListener("keydown", (event) => {
   }
   if (event.key === "Enter") {
     const link = one(".current a");
-    // Whatever has the focus knows better what Enter means.
-    if (link && !event.target.closest("a, button, summary")) link.click();
+    // Whatever has the focus knows better what Enter means; but the button that closed the help may
+    // have it for a moment more.
+    const holder = event.target.closest("a, button, summary");
+    if (link && (!holder || help.contains(holder))) link.click();
     return;
   }
   const act = keys[event.key];
