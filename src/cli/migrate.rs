@@ -232,7 +232,6 @@ impl From<MoveError> for CliError {
             | MoveError::OlderSchema { .. }
             | MoveError::Damaged { .. }
             | MoveError::NoTarget { .. }
-            | MoveError::Encoding { .. }
             | MoveError::Works(_)
             | MoveError::TargetHeld(_)
             | MoveError::Taken(_) => Self::Usage(words),

@@ -4,10 +4,8 @@
 //! others, and nobody needs to be told: whoever loses a trigger sees it when it next holds its
 //! waiters against the store, and until then two wait for the same, of which the store takes one.
 
-use crate::store::{EngineKind, EngineRow, StoreError};
-
-use super::owner::is_provably_dead;
-use super::running::Shared;
+use super::running::{Shared, live_daemons};
+use crate::store::{EngineKind, StoreError};
 
 /// How many triggers change hands at once.
 const BATCH: u64 = 1000;
@@ -23,14 +21,8 @@ pub(super) async fn take_share(shared: &Shared) -> Result<(), StoreError> {
     if shared.kind == EngineKind::Run {
         return Ok(());
     }
-    let now = shared.clock.now();
-    let alive = |engine: &EngineRow| {
-        engine.kind == EngineKind::Serve
-            && engine.alive_until > now
-            && !is_provably_dead(&engine.owner)
-    };
-    let engines = shared.store.engines().await?.into_iter().filter(alive);
-    let owners: Vec<String> = engines.map(|engine| engine.owner).collect();
+    let daemons = live_daemons(&shared.store, shared.clock.now()).await?;
+    let owners: Vec<String> = daemons.into_iter().map(|daemon| daemon.owner).collect();
     shared.sharing.send_replace(owners.len().max(1));
     if owners.len() < 2 {
         return Ok(());

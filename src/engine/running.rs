@@ -13,7 +13,7 @@ use super::{balance, janitor, retention, triggerer, worker};
 use crate::clock::{Clock, Timestamp};
 use crate::operator::Operators;
 use crate::pod::client::Connections;
-use crate::store::{EngineKind, Scope, Store, StoreError, StoredTrigger};
+use crate::store::{EngineKind, EngineRow, Scope, Store, StoreError, StoredTrigger};
 use crate::trigger::Triggers;
 use crate::trigger::pod::PodTriggers;
 
@@ -217,6 +217,20 @@ pub(super) async fn woken(changes: &mut watch::Receiver<u64>, shared: &Shared) {
     }
 }
 
+/// The daemons that work on `store`.
+pub(super) async fn live_daemons(
+    store: &Store,
+    now: Timestamp,
+) -> Result<Vec<EngineRow>, StoreError> {
+    let mut engines = store.engines().await?;
+    engines.retain(|engine| {
+        engine.kind == EngineKind::Serve
+            && engine.alive_until > now
+            && !is_provably_dead(&engine.owner)
+    });
+    Ok(engines)
+}
+
 /// The daemon that works on `store`, if one is alive: its owner and its pid.
 ///
 /// # Errors
@@ -225,11 +239,7 @@ pub async fn live_daemon(
     store: &Store,
     now: Timestamp,
 ) -> Result<Option<(String, Option<u32>)>, StoreError> {
-    let alive = store.engines().await?.into_iter().find(|engine| {
-        engine.kind == EngineKind::Serve
-            && engine.alive_until > now
-            && !is_provably_dead(&engine.owner)
-    });
+    let alive = live_daemons(store, now).await?.into_iter().next();
     Ok(alive.map(|engine| {
         let pid = pid_of(&engine.owner);
         (engine.owner, pid)

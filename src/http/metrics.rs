@@ -133,7 +133,7 @@ impl Scrape {
     pub(super) async fn text(&self, service: &Service) -> Result<String, Problem> {
         match tokio::time::timeout(READ, self.read(service)).await {
             Ok(Ok(())) => {}
-            Ok(Err(problem)) if !service.database_is_lost() => return Err(problem),
+            Ok(Err(problem)) if problem.kind != ProblemKind::Unavailable => return Err(problem),
             Ok(Err(_)) | Err(_) => {
                 tracing::warn!("the database does not answer: metrics are those read last");
             }

@@ -74,12 +74,6 @@ impl Service {
         Ok(oldest.and_then(|oldest| (now - oldest).to_std().ok()))
     }
 
-    /// Whether the database is on a server that is not there at the moment.
-    #[must_use]
-    pub fn database_is_lost(&self) -> bool {
-        self.store.metrics().store_up.get() == 0
-    }
-
     /// Counts what there is, without walking through the tasks that have ended.
     ///
     /// # Errors

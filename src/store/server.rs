@@ -80,6 +80,7 @@ pub(super) async fn with_schema(
     let told = |error| StoreError::from_sql(name, error);
     let connected = server.connect_patiently().await;
     let mut connection = connected.map_err(|error| refused(error, name))?;
+    holds_every_text(&mut connection, name).await?;
     match found(&mut connection, name).await? {
         Schema::Newest => return Ok(connection),
         Schema::None if !make => {
@@ -115,6 +116,19 @@ fn refused(error: sqlx::Error, name: &Path) -> StoreError {
         Some(said) => place(name, std::io::Error::other(said.message().to_owned())),
         None => StoreError::from_sql(name, error),
     }
+}
+
+/// A database of another encoding would refuse what a task says sooner or later.
+async fn holds_every_text(connection: &mut PgConnection, name: &Path) -> Result<(), StoreError> {
+    let encoding: String = query_scalar("SELECT current_setting('server_encoding')")
+        .fetch_one(connection)
+        .await
+        .map_err(|error| StoreError::from_sql(name, error))?;
+    if encoding == "UTF8" {
+        return Ok(());
+    }
+    let why = format!("it has the encoding {encoding}, and UTF8 is needed");
+    Err(place(name, std::io::Error::other(why)))
 }
 
 /// What of ours there is in a database.

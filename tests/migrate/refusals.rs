@@ -43,11 +43,6 @@ fn places_that_cannot_be_meant_are_refused() {
             "postgres://host:port/a",
             "no usable PostgreSQL URL",
         ),
-        (
-            &sqlite,
-            "postgres://a:secret@127.0.0.1:1/b",
-            "postgres://a@127.0.0.1:1/b",
-        ),
         (&sqlite, &nowhere, "must name a database that is there"),
     ] {
         let done = home.run(&["migrate", "--from", from, "--to", to]);
@@ -65,6 +60,29 @@ fn places_that_cannot_be_meant_are_refused() {
     // Nothing of this has touched the server.
     let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
     assert_eq!(place.rows(tables), ["0"]);
+}
+
+/// As every command does: it is waited for, and then told with the code of what cannot be reached.
+#[test]
+fn a_server_that_is_not_there_is_waited_for_in_vain() {
+    let home = Home::without_cluster();
+    home.submit(&script(&home.dag, "first", "exit 0"));
+    let from = home.database().display().to_string();
+    let to = "postgres://a:secret@127.0.0.1:1/b";
+    let done = home
+        .run(&["migrate", "--from", &from, "--to", to])
+        .expect(4);
+    assert!(!done.stderr.contains("secret"), "{done:?}");
+    let told = done
+        .stderr
+        .lines()
+        .filter(|line| line.starts_with("error: "));
+    let told: Vec<&str> = told.collect();
+    assert_eq!(told.len(), 1, "{done:?}");
+    assert!(
+        told[0].contains("postgres://a@127.0.0.1:1/b cannot be reached"),
+        "{done:?}"
+    );
 }
 
 #[test]

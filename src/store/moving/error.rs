@@ -43,20 +43,12 @@ pub enum MoveError {
         detail: String,
     },
     /// The server cannot be used.
-    #[error("cannot use {}: {detail}; --to must name a database that is there, on a server that runs", name.display())]
+    #[error("cannot use {}: {detail}; --to must name a database that is there, that lets you in and has the encoding UTF8", name.display())]
     NoTarget {
         /// The server.
         name: PathBuf,
         /// Why it cannot be used.
         detail: String,
-    },
-    /// The database on the server cannot hold every text.
-    #[error("the database {} has the encoding {encoding}; make one with the encoding UTF8", name.display())]
-    Encoding {
-        /// The server.
-        name: PathBuf,
-        /// The encoding of its database.
-        encoding: String,
     },
     /// Somebody works on the server.
     #[error(

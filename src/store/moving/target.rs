@@ -3,10 +3,9 @@
 //! The mark is in the id of the installation, which pods are known by: no program may work under it.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
+use sqlx::Executor;
 use sqlx::postgres::PgConnection;
-use sqlx::{Connection, Executor};
 
 use super::super::error::StoreError;
 use super::super::open::place;
@@ -22,9 +21,6 @@ use crate::clock::Timestamp;
 
 /// Stands before the id of an installation that is not moved whole.
 const MARK: &str = "moving:";
-
-/// How long a server may take to answer at all.
-const CONNECT: Duration = Duration::from_secs(10);
 
 /// The database that is moved to.
 pub(super) struct Target {
@@ -66,8 +62,15 @@ impl Target {
         now: Timestamp,
     ) -> Result<Self, MoveError> {
         let name = &route.name;
-        examine(route).await?;
-        let connection = server::with_schema(&route.to, name, true, now).await?;
+        let connection = server::with_schema(&route.to, name, true, now).await;
+        let connection = connection.map_err(|error| {
+            if let StoreError::Place { source, .. } = error {
+                let detail = source.to_string();
+                let name = name.clone();
+                return MoveError::NoTarget { name, detail };
+            }
+            MoveError::Store(error)
+        })?;
         let mut target = Self {
             connection,
             name: name.clone(),
@@ -193,29 +196,4 @@ impl Target {
     pub(super) fn told(&self, error: sqlx::Error) -> MoveError {
         MoveError::of_target(&self.name, error)
     }
-}
-
-/// Whether the server is there, lets us in and can hold every text.
-async fn examine(route: &Route) -> Result<(), MoveError> {
-    let no_target = |detail: String| MoveError::NoTarget {
-        name: route.name.clone(),
-        detail,
-    };
-    let mut connection = tokio::time::timeout(CONNECT, route.to.connect())
-        .await
-        .map_err(|_| no_target(format!("no answer within {} s", CONNECT.as_secs())))?
-        .map_err(|error| no_target(error.to_string()))?;
-    let encoding: String = query_scalar("SELECT current_setting('server_encoding')")
-        .fetch_one(&mut connection)
-        .await
-        .map_err(|error| no_target(error.to_string()))?;
-    // Whether the server hears the farewell changes nothing.
-    let _ = connection.close().await;
-    if encoding != "UTF8" {
-        return Err(MoveError::Encoding {
-            name: route.name.clone(),
-            encoding,
-        });
-    }
-    Ok(())
 }

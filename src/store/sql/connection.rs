@@ -3,7 +3,7 @@
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgRow};
+use sqlx::postgres::{PgArguments, PgConnection, PgPool};
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqlitePool};
 use sqlx::{AssertSqlSafe, Connection as _, Error, Executor as _, Postgres, Sqlite, Transaction};
 
@@ -207,8 +207,7 @@ impl<'c> Via<'c> {
             }
             Self::Pool(Pool::Postgres(pool)) => ask_again(query, pool).await,
             Self::Connection(Plain::Postgres(connection)) => {
-                let rows = answered(to_postgres(query)?.fetch_all(connection)).await?;
-                Ok(rows.into_iter().map(Row::Postgres).collect())
+                rows_of_server(query, connection).await
             }
         }
     }
@@ -251,10 +250,20 @@ impl<'c> Via<'c> {
     }
 }
 
+/// However many rows there are, each must come before the server counts as lost.
+async fn rows_of_server(query: Query, connection: &mut PgConnection) -> Result<Vec<Row>, Error> {
+    let mut coming = to_postgres(query)?.fetch(connection);
+    let mut rows = Vec::new();
+    while let Some(row) = answered(coming.try_next()).await? {
+        rows.push(Row::Postgres(row));
+    }
+    Ok(rows)
+}
+
 /// Asks through a connection that does not go back to the pool if it breaks or says nothing.
-async fn ask(query: Query, pool: &PgPool) -> Result<Vec<PgRow>, Error> {
+async fn ask(query: Query, pool: &PgPool) -> Result<Vec<Row>, Error> {
     let mut connection = pool.acquire().await?;
-    let rows = answered(to_postgres(query)?.fetch_all(&mut *connection)).await;
+    let rows = rows_of_server(query, &mut connection).await;
     if rows.as_ref().is_err_and(is_lost) {
         drop(connection.detach());
     }
@@ -270,7 +279,7 @@ async fn ask_again(query: Query, pool: &PgPool) -> Result<Vec<Row>, Error> {
             values: query.values.clone(),
         };
         match ask(again, pool).await {
-            Ok(rows) => return Ok(rows.into_iter().map(Row::Postgres).collect()),
+            Ok(rows) => return Ok(rows),
             Err(error) if is_lost(&error) && patience.wait().await => {}
             Err(error) => return Err(error),
         }

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock, RwLock};
 
 use super::super::submit;
 
-/// Phrases, and what stands for them. The first that fits is taken, so that longer ones are first.
+/// Phrases, and what stands for them, one after the other: a phrase with another one in it is first.
 const PHRASES: &[(&str, &str)] = &[
     // A JSON list of texts, or of numbers.
     (
@@ -38,7 +38,7 @@ const WHOLE: &[(&str, &str)] = &[(
 /// in few lengths, so that there are not many.
 static TURNED: LazyLock<RwLock<HashMap<String, Arc<str>>>> = LazyLock::new(RwLock::default);
 
-/// How many are remembered: texts about a single change put several statements together.
+/// How many are remembered: lists and filters are put together in more ways than are asked often.
 const REMEMBERED: usize = 4096;
 
 /// The statement in PostgreSQL's words.

@@ -18,7 +18,7 @@ const PREPARED: usize = 200;
 /// How long a lost server is waited for before whoever asked is told.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How long a statement may take: longer than it waits for a lock.
+/// How long a statement may be silent: longer than it waits for a lock.
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// The first and the longest pause between two tries.

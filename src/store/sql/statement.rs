@@ -1,7 +1,6 @@
 //! One statement with its values.
 
 use std::borrow::Cow;
-use std::marker::PhantomData;
 
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
@@ -73,17 +72,29 @@ impl Query {
 /// A statement whose rows are read as `T`.
 pub struct QueryAs<T> {
     query: Query,
-    answer: PhantomData<fn() -> T>,
+    read: fn(&Row) -> Result<T, Error>,
 }
 
+/// A statement whose rows have as many columns as `T` has parts.
 pub(in crate::store) fn query_as<T: Answer>(text: impl Into<Cow<'static, str>>) -> QueryAs<T> {
     QueryAs {
         query: query(text),
-        answer: PhantomData,
+        read: T::read,
     }
 }
 
-impl<T: Answer> QueryAs<T> {
+/// A statement whose answer is one column.
+pub(in crate::store) fn query_scalar<T>(text: impl Into<Cow<'static, str>>) -> QueryAs<T>
+where
+    T: for<'r> Column<'r>,
+{
+    QueryAs {
+        query: query(text),
+        read: |row| T::read(row, 0),
+    }
+}
+
+impl<T> QueryAs<T> {
     pub(in crate::store) fn bind(mut self, value: impl Into<Value>) -> Self {
         self.query = self.query.bind(value);
         self
@@ -94,7 +105,7 @@ impl<T: Answer> QueryAs<T> {
         via: impl Into<Via<'c>>,
     ) -> Result<Vec<T>, Error> {
         let rows = self.query.fetch_all(via).await?;
-        rows.iter().map(T::read).collect()
+        rows.iter().map(self.read).collect()
     }
 
     pub(in crate::store) async fn fetch_optional<'c>(
@@ -102,7 +113,7 @@ impl<T: Answer> QueryAs<T> {
         via: impl Into<Via<'c>>,
     ) -> Result<Option<T>, Error> {
         let row = self.query.fetch_optional(via).await?;
-        row.as_ref().map(T::read).transpose()
+        row.as_ref().map(self.read).transpose()
     }
 
     pub(in crate::store) async fn fetch_one<'c>(self, via: impl Into<Via<'c>>) -> Result<T, Error> {
@@ -117,51 +128,7 @@ impl<T: Answer> QueryAs<T> {
         T: Send + 'c,
     {
         let rows = self.query.fetch(via);
-        rows.and_then(|row| std::future::ready(T::read(&row)))
+        rows.and_then(move |row| std::future::ready((self.read)(&row)))
             .boxed()
-    }
-}
-
-/// A statement whose answer is one column.
-pub struct QueryScalar<T> {
-    query: QueryAs<(T,)>,
-}
-
-pub(in crate::store) fn query_scalar<T>(text: impl Into<Cow<'static, str>>) -> QueryScalar<T>
-where
-    T: for<'r> Column<'r>,
-{
-    QueryScalar {
-        query: query_as(text),
-    }
-}
-
-impl<T> QueryScalar<T>
-where
-    T: for<'r> Column<'r>,
-{
-    pub(in crate::store) fn bind(mut self, value: impl Into<Value>) -> Self {
-        self.query = self.query.bind(value);
-        self
-    }
-
-    pub(in crate::store) async fn fetch_all<'c>(
-        self,
-        via: impl Into<Via<'c>>,
-    ) -> Result<Vec<T>, Error> {
-        let rows = self.query.fetch_all(via).await?;
-        Ok(rows.into_iter().map(|(value,)| value).collect())
-    }
-
-    pub(in crate::store) async fn fetch_optional<'c>(
-        self,
-        via: impl Into<Via<'c>>,
-    ) -> Result<Option<T>, Error> {
-        let row = self.query.fetch_optional(via).await?;
-        Ok(row.map(|(value,)| value))
-    }
-
-    pub(in crate::store) async fn fetch_one<'c>(self, via: impl Into<Via<'c>>) -> Result<T, Error> {
-        self.query.fetch_one(via).await.map(|(value,)| value)
     }
 }
